@@ -1,0 +1,66 @@
+"""Frozen dataclasses that are pytrees: fields are leaves unless declared static."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+
+T = TypeVar("T")
+
+
+def static(**kwargs: Any) -> Any:
+    """A field that belongs to the structure of the pytree: hashable, never traced."""
+    metadata = {**kwargs.pop("metadata", {}), "static": True}
+    return dataclasses.field(metadata=metadata, **kwargs)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
+def pytree(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen dataclass and register it as a pytree.
+
+    The order of the leaves is the order of the fields, whatever the process.
+    Unflattening sets the fields directly, without `__init__` or `__post_init__`: JAX
+    unflattens with tracers and with placeholder objects, which no check would survive.
+    """
+    if "__init__" in vars(cls):
+        made = dataclasses.dataclass(frozen=True, init=False, eq=False)(cls)
+    else:
+        made = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    names = [f.name for f in dataclasses.fields(made)]
+    fixed = [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]
+    leaves = [name for name in names if name not in fixed]
+    keys = [jax.tree_util.GetAttrKey(name) for name in leaves]
+
+    def flatten_with_keys(obj: Any):
+        children = [(k, getattr(obj, n)) for k, n in zip(keys, leaves, strict=True)]
+        return children, tuple(getattr(obj, n) for n in fixed)
+
+    def flatten(obj: Any):
+        values = tuple(getattr(obj, n) for n in leaves)
+        return values, tuple(getattr(obj, n) for n in fixed)
+
+    def unflatten(aux: tuple[Any, ...], children: Any):
+        obj = object.__new__(made)
+        for name, value in zip(leaves, children, strict=True):
+            object.__setattr__(obj, name, value)
+        for name, value in zip(fixed, aux, strict=True):
+            object.__setattr__(obj, name, value)
+        return obj
+
+    jax.tree_util.register_pytree_with_keys(
+        made, flatten_with_keys, unflatten, flatten
+    )
+    return made
+
+
+def replace(obj: T, **changes: Any) -> T:
+    """A copy of a pytree dataclass with some fields changed, and nothing re-checked."""
+    new = object.__new__(type(obj))
+    for field in dataclasses.fields(obj):  # type: ignore[arg-type]
+        value = changes.pop(field.name, getattr(obj, field.name))
+        object.__setattr__(new, field.name, value)
+    if changes:
+        raise TypeError(f"{type(obj).__name__} has no field {sorted(changes)}")
+    return new

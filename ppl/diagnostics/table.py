@@ -1,0 +1,205 @@
+"""The summary table: one line for each scalar of the posterior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ppl._errors import ArgumentError, unknown_name
+from ppl._html import block, table
+from ppl.diagnostics._columns import COLUMNS, site_columns
+from ppl.diagnostics._labels import scalar_labels
+
+if TYPE_CHECKING:
+    import pandas
+
+_SHOWN = COLUMNS[: COLUMNS.index("time")]
+_WHOLE = ("ess_bulk", "ess_tail")
+_REPR_ROWS = 60
+_LISTED = 40  # names in an error message
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Summary(Mapping[str, dict[str, Any]]):
+    """A table with one row for each scalar, read by row or by site.
+
+    `summary["theta[Choate]"]["mean"]` is a number, and `summary["theta"]["mean"]` an
+    array of the shape of `theta`. Iteration gives the labels of the rows.
+
+    Attributes:
+        columns: mean, sd, the two quantiles, mcse_mean, ess_bulk, ess_tail, r_hat.
+        labels: The rows, as `tau`, `theta[Choate]` or `theta[0]`.
+        values: The numbers, shape (row, column).
+        shapes: Each site with the shape of its event, in the order of the rows.
+    """
+
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    values: np.ndarray
+    shapes: Mapping[str, tuple[int, ...]]
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        start = 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            if key == name:
+                parts = self.values[start:stop].T.reshape(-1, *shape)
+                return dict(zip(self.columns, (p[()] for p in parts), strict=True))
+            start = stop
+        if key in self.labels:
+            row = self.values[self.labels.index(key)]
+            return dict(zip(self.columns, row, strict=True))
+        known = self.labels if len(self.labels) <= _LISTED else self.shapes
+        raise unknown_name("row or site", key, known)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.labels)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return self.text(max_rows=_REPR_ROWS)
+
+    def text(self, max_rows: int | None = None) -> str:
+        """The table in columns that are aligned at the decimal point.
+
+        Args:
+            max_rows: How many rows to show; None shows all.
+        """
+        shown = self._shown(max_rows)
+        cells = _aligned([self._cells(i) for i in shown])
+        lines = [["", *self.columns]]
+        lines += [[self.labels[i], *row] for i, row in zip(shown, cells, strict=True)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = [
+            f"{first:<{widths[0]}}"
+            + "".join(f"  {cell:>{w}}" for cell, w in zip(rest, widths[1:], strict=True))
+            for first, *rest in lines
+        ]
+        return "\n".join([*text, *self._left_out(shown)])
+
+    def html(self, max_rows: int | None = None) -> str:
+        """The table for notebooks, without scripts or style sheets.
+
+        Args:
+            max_rows: How many rows to show; None shows all.
+        """
+        shown = self._shown(max_rows)
+        rows = [[self.labels[i], *self._cells(i)] for i in shown]
+        return table(["", *self.columns], rows, note=" ".join(self._left_out(shown)))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The table as a data frame with the labels as its index."""
+        import pandas
+
+        return pandas.DataFrame(
+            self.values, index=pandas.Index(self.labels), columns=list(self.columns)
+        )
+
+    def _repr_html_(self) -> str:
+        return block([self.html(max_rows=_REPR_ROWS)])
+
+    def _shown(self, max_rows: int | None) -> range:
+        return range(len(self) if max_rows is None else min(max_rows, len(self)))
+
+    def _left_out(self, shown: Sequence[int]) -> list[str]:
+        rest = len(self) - len(shown)
+        return [f"... and {rest} more rows; str() and to_pandas() give all"] * (rest > 0)
+
+    def _cells(self, row: int) -> list[str]:
+        """The numbers of a row as text: three digits of the sd decide the decimals."""
+        values = self.values[row]
+        digits = _decimals(values[self.columns.index("sd")])
+        return [
+            _number(value, 0 if c in _WHOLE else 3 if c == "r_hat" else digits)
+            for c, value in zip(self.columns, values, strict=True)
+        ]
+
+
+def summarise(
+    samples: Mapping[str, np.ndarray],
+    prob: float = 0.9,
+    *,
+    names: Iterable[str] | None = None,
+    dims: Mapping[str, Sequence[str]] | None = None,
+    coords: Mapping[str, Any] | None = None,
+) -> Summary:
+    """Summarise draws of any source.
+
+    Args:
+        samples: Site to draws of shape (chain, draw, *event).
+        prob: The share of the draws between the two quantiles, equal tails outside.
+        names: The sites to show, in this order; all by default.
+        dims: Site to the names of the axes of its event.
+        coords: Dimension to the labels along it.
+
+    Returns:
+        The table.
+    """
+    if not 0 < prob < 1:
+        raise ArgumentError(
+            f"prob = {prob} is not the share of an interval.",
+            value=prob,
+            hint="Give a number between 0 and 1, such as 0.9.",
+        )
+    shown = list(samples) if names is None else list(names)
+    columns = site_columns(samples, shown, prob)
+    shapes = {name: np.shape(samples[name])[2:] for name in shown}
+    return tabulate(columns, shapes, prob, dims=dims or {}, coords=coords or {})
+
+
+def tabulate(
+    columns: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    prob: float,
+    *,
+    dims: Mapping[str, Sequence[str]],
+    coords: Mapping[str, Any],
+) -> Summary:
+    """The table of columns that `site_columns` has computed."""
+    labels = [
+        label
+        for name, shape in shapes.items()
+        for label in scalar_labels(name, shape, dims.get(name, ()), coords)
+    ]
+    wanted = [COLUMNS.index(column) for column in _SHOWN]
+    values = [columns[name][wanted].T for name in shapes]
+    ends = {"low": f"{50 * (1 - prob):.4g}%", "high": f"{50 * (1 + prob):.4g}%"}
+    return Summary(
+        columns=tuple(ends.get(column, column) for column in _SHOWN),
+        labels=tuple(labels),
+        values=np.concatenate([np.empty((0, len(_SHOWN))), *values]),
+        shapes=dict(shapes),
+    )
+
+
+def _decimals(sd: float) -> int:
+    """How many decimals show three digits of the standard deviation; -1 for none fit."""
+    if not np.isfinite(sd) or sd == 0:
+        return 3
+    digits = 2 - math.floor(math.log10(sd))
+    return max(0, digits) if digits <= 8 else -1
+
+
+def _number(value: float, decimals: int) -> str:
+    if decimals < 0 or (np.isfinite(value) and abs(value) >= 1e10):
+        return f"{value:.3g}"
+    return f"{value:.{decimals}f}"
+
+
+def _aligned(rows: list[list[str]]) -> list[list[str]]:
+    """Pad the cells on the right so that the decimal points of a column meet."""
+    columns = []
+    for column in zip(*rows, strict=True):
+        after = [len(cell.partition(".")[2]) + ("." in cell) for cell in column]
+        padded = zip(column, after, strict=True)
+        columns.append([cell + " " * (max(after) - n) for cell, n in padded])
+    return [list(row) for row in zip(*columns, strict=True)]

@@ -1,0 +1,161 @@
+"""Exact samplers of counts, also where the counts are too large for a float32.
+
+Small means: inversion, adding up the probabilities. Large means: transformed rejection
+(W. Hörmann 1993, "The transformed rejection method for generating Poisson random
+variables" and "The generation of binomial random variates"), whose acceptance ratio is
+computed without cancellation, and whose draws are the integer part of the mean plus an
+offset, so that no digit is lost. All draws of a call loop together until each is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions._special import deviance, open_uniform, stirling_rest
+
+_SMALL = 10.0  # the mean from which on rejection is used
+_MOST = 100.0  # more than this has probability 1e-60 for a small mean
+
+
+class _Hat(NamedTuple):
+    """The constants of Hörmann's hat for one mean; `height` scales the density."""
+
+    a: Array
+    b: Array
+    v_sure: Array
+    log_height: Array
+
+
+def _add_up(u: Array, first: Array, ratio: Callable[[Array], Array], most: Array) -> Array:
+    """The count at which the summed probabilities pass `u`; each is `ratio(k)` the last."""
+
+    def unfinished(state: tuple[Array, Array, Array]) -> Array:
+        left, term, count = state
+        return jnp.any((left > term) & (count < most))
+
+    def advance(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        left, term, count = state
+        go = (left > term) & (count < most)
+        following = term * ratio(count)
+        return (
+            jnp.where(go, left - term, left),
+            jnp.where(go, following, term),
+            jnp.where(go, count + 1, count),
+        )
+
+    return jax.lax.while_loop(unfinished, advance, (u, first, jnp.zeros_like(u)))[2]
+
+
+def _reject(
+    key: Key, hat: _Hat, part: Array, log_ratio: Callable[[Array], Array], wanted: Array
+) -> Array:
+    """Offsets, as whole floats, from the integer part of the centre of the hat.
+
+    Args:
+        key: A random key.
+        hat: The constants of the hat.
+        part: The fractional part of the centre.
+        log_ratio: Log of the target at an offset, over its scale in the hat.
+        wanted: Which draws are needed at all.
+    """
+
+    def propose(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        i, offset, done = state
+        u, v = open_uniform(jax.random.fold_in(key, i), (2, *part.shape))
+        u = u - 0.5
+        us = 0.5 - jnp.abs(u)
+        new = jnp.floor((2 * hat.a / us + hat.b) * u + part)
+        surely = (us >= 0.07) & (v <= hat.v_sure)
+        surface = jnp.log(v) + hat.log_height - jnp.log(hat.a / (us * us) + hat.b)
+        ok = surely | (surface <= log_ratio(new))
+        return i + 1, jnp.where(ok & ~done, new, offset), done | ok
+
+    start = (jnp.zeros((), jnp.uint32), jnp.zeros_like(part), ~wanted)
+    return jax.lax.while_loop(lambda s: ~jnp.all(s[2]), propose, start)[1]
+
+
+def _whole(base: Array, offset: Array) -> Array:
+    """`base + offset` in the integer type, saturating at its largest value."""
+    dtype = jnp.result_type(int)
+    most = jnp.iinfo(dtype).max
+    base = base.astype(dtype)
+    room = most - base
+    far = 2.0 ** (jnp.iinfo(dtype).bits - 2)
+    return base + jnp.minimum(jnp.clip(offset, -far, far).astype(dtype), room)
+
+
+def poisson(key: Key, rate: ArrayLike, shape: Shape) -> Array:
+    """Poisson draws; beyond the integer type they saturate, for a bad rate they are -1."""
+    key_small, key_large = jax.random.split(key)
+    rate = jnp.asarray(rate, jnp.result_type(float))
+    good = rate >= 0
+    most = jnp.iinfo(jnp.result_type(int)).max
+    rate = jnp.broadcast_to(jnp.where(good, rate, 0.0), shape)
+    small, large = rate < _SMALL, rate >= float(most)
+
+    low = jnp.where(small, rate, 0.0)
+    u = open_uniform(key_small, shape)
+    few = _add_up(u, jnp.exp(-low), lambda k: low / (k + 1), jnp.full_like(u, _MOST))
+
+    mu = jnp.where(small | large, _SMALL, rate)
+    b = 0.931 + 2.53 * jnp.sqrt(mu)
+    a = -0.059 + 0.02483 * b
+    hat = _Hat(a, b, 0.9277 - 3.6224 / (b - 2), jnp.log(1.1239 + 1.1328 / (b - 3.4)))
+    base = jnp.floor(mu)
+
+    def log_ratio(offset: Array) -> Array:
+        k = jnp.maximum(base + offset, 0.0)
+        log_pmf = -stirling_rest(k) - deviance(k, mu)
+        return jnp.where(base + offset < 0, -jnp.inf, log_pmf)
+
+    offset = _reject(key_large, hat, mu - base + 0.43, log_ratio, ~(small | large))
+    many = jnp.where(large, most, _whole(base, offset))
+    return jnp.where(good, jnp.where(small, few.astype(many.dtype), many), -1)
+
+
+def binomial(key: Key, total: ArrayLike, p: ArrayLike, q: ArrayLike, shape: Shape) -> Array:
+    """Binomial draws: `total` trials, each a success by `p` and a failure by `q` = 1 - p."""
+    key_small, key_large = jax.random.split(key)
+    dtype = jnp.result_type(int)
+    total = jnp.broadcast_to(jnp.asarray(total), shape).astype(dtype)
+    p, q = (jnp.asarray(v, jnp.result_type(float)) for v in (p, q))
+    good = (total >= 0) & (p >= 0) & (q >= 0)
+    n = jnp.where(good, total, 0).astype(p.dtype)
+    flip = p > q  # count what is rarer
+    p, q = jnp.where(flip, q, p), jnp.where(flip, p, q)
+    small = ~(n * p >= _SMALL)
+
+    low, rest = jnp.where(small, p, 0.0), jnp.where(small, q, 1.0)
+    u = open_uniform(key_small, shape)
+    none = jnp.exp(n * jnp.log1p(-low))  # no underflow, for the mean is small, p <= 1/2
+    ratio = low / rest
+    most = jnp.minimum(n, _MOST)
+    few = _add_up(u, none, lambda k: ratio * (n - k) / (k + 1), most)
+
+    n, p, q = (jnp.where(small, v, w) for v, w in ((4 * _SMALL, n), (0.5, p), (0.5, q)))
+    spread = jnp.sqrt(n * p * q)
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    hat = _Hat(a, b, 0.92 - 4.2 / b, jnp.log((2.83 + 5.1 / b) * spread))
+    centre = n * p + 0.5
+    base = jnp.floor(centre)
+
+    def log_pmf(k: Array) -> Array:
+        rest = stirling_rest(k) + stirling_rest(n - k)
+        return -rest - deviance(k, n * p) - deviance(n - k, n * q)
+
+    peak = log_pmf(jnp.floor((n + 1) * p))
+
+    def log_ratio(offset: Array) -> Array:
+        k = jnp.clip(base + offset, 0.0, n)
+        return jnp.where(k == base + offset, log_pmf(k) - peak, -jnp.inf)
+
+    offset = _reject(key_large, hat, centre - base, log_ratio, ~small)
+    many = jnp.clip(_whole(base, offset), 0, total)
+    draws = jnp.where(small, few.astype(dtype), many)
+    return jnp.where(good, jnp.where(flip, total - draws, draws), -1)

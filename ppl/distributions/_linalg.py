@@ -1,0 +1,43 @@
+"""Products and solves with lower triangular matrices, batched without waste."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+
+from ppl._typing import Array, ArrayLike
+
+
+def lower_times(tril: ArrayLike, vectors: ArrayLike) -> Array:
+    """`L v` for a batch of matrices and a batch of vectors, in full precision."""
+    highest = jax.lax.Precision.HIGHEST
+    return jnp.einsum("...ij,...j->...i", tril, vectors, precision=highest)
+
+
+def solve_lower(tril: ArrayLike, vectors: ArrayLike) -> Array:
+    """`L^-1 v` for a batch of matrices and a batch of vectors.
+
+    All vectors that share a matrix are solved for at once: no copy of a matrix is made
+    for the leading dims (or the dims of length one) that it does not vary over.
+    """
+    tril, vectors = jnp.asarray(tril), jnp.asarray(vectors)
+    while tril.ndim > 2 and tril.shape[0] == 1:
+        tril = tril[0]
+        vectors = vectors.reshape((1,) * (tril.ndim - vectors.ndim) + vectors.shape)
+    own = tril.ndim - 2
+    extra = max(vectors.ndim - 1 - own, 0)
+    shared = np.broadcast_shapes(tril.shape[:-2], vectors.shape[extra:-1])
+    size = tril.shape[-1]
+
+    columns = jnp.broadcast_to(vectors, (*vectors.shape[:extra], *shared, size))
+    columns = jnp.moveaxis(columns.reshape(-1, *shared, size), 0, -1)
+    tril = jnp.broadcast_to(tril, (*shared, size, size))
+    solved = jnp.moveaxis(solve_triangular(tril, columns, lower=True), -1, 0)
+    return solved.reshape(*vectors.shape[:extra], *shared, size)
+
+
+def log_diagonal(tril: ArrayLike) -> Array:
+    """The sum of the logs of the diagonal: log determinant of a triangular matrix."""
+    return jnp.log(jnp.diagonal(jnp.asarray(tril), axis1=-2, axis2=-1)).sum(-1)

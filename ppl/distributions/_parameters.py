@@ -1,0 +1,125 @@
+"""Parameters of distributions: how they are declared, made numeric and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ParameterError
+from ppl._pytree import pytree, static
+from ppl.distributions.constraints import Constraint
+
+CHECK_AT_CONSTRUCTION: ContextVar[bool] = ContextVar("check_construction", default=True)
+D = TypeVar("D", bound=type)
+
+
+@contextmanager
+def checks_deferred() -> Iterator[None]:
+    """Construct distributions without checking their parameters.
+
+    Used while a model runs: there the statement that receives the distribution checks it
+    and can name the site.
+    """
+    token = CHECK_AT_CONSTRUCTION.set(False)
+    try:
+        yield
+    finally:
+        CHECK_AT_CONSTRUCTION.reset(token)
+
+
+def param(constraint: Constraint, *, default: Any = dataclasses.MISSING) -> Any:
+    """A parameter field: an array whose leading dims are batch dims.
+
+    Args:
+        constraint: The set in which every parameter value must lie; its `event_dim`
+            says how many rightmost dims belong to one parameter.
+        default: The value when none is given.
+    """
+    return dataclasses.field(default=default, metadata={"constraint": constraint})
+
+
+class ParameterCheck(NamedTuple):
+    """The verdict on one parameter: `ok` is elementwise over the batch."""
+
+    name: str
+    value: Any
+    ok: Any
+    rule: str
+
+
+@dataclass_transform(
+    frozen_default=True, field_specifiers=(param, static, dataclasses.field)
+)
+def distribution(cls: D) -> D:
+    """Class decorator: a pytree whose constructor prepares and checks its parameters.
+
+    The constructor takes the fields in order and `validate_args=` (False skips the
+    check). A class that writes its own `__init__` ends it with `self._set(**fields)`.
+    """
+    own = "__init__" in vars(cls)
+    made = pytree(cls)
+    if not own:
+        assign: Callable[..., None] = made.__init__
+
+        def __init__(self: Any, *args: Any, validate_args: bool | None = None, **kw: Any):
+            assign(self, *args, **kw)
+            self._prepare(validate_args)
+
+        __init__.__wrapped__ = assign  # type: ignore[attr-defined]
+        made.__init__ = __init__  # type: ignore[misc]
+    return made
+
+
+def as_parameter(value: Any, constraint: Constraint) -> Any:
+    """A parameter as given, made numeric: lists become arrays, integers floats."""
+    if not isinstance(value, jax.Array | np.ndarray | np.generic | float | int):
+        if not isinstance(value, list | tuple) and not hasattr(value, "__array__"):
+            return value  # a placeholder of JAX, or for `_prepare` to refuse
+        if any(isinstance(v, jax.Array) for v in jax.tree.leaves(value)):
+            value = jnp.asarray(value)
+        else:
+            value = np.asarray(value)
+    if constraint.is_discrete:
+        return value
+    if isinstance(value, bool | int):
+        return float(value)
+    if value is not None and not isinstance(value, float):
+        kind = np.dtype(value.dtype).kind if not _is_key(value) else "k"
+        if kind in "iub":
+            return value.astype(jnp.result_type(float))
+    return value
+
+
+def _is_key(value: Any) -> bool:
+    return jnp.issubdtype(getattr(value, "dtype", np.float32), jax.dtypes.prng_key)
+
+
+def parameter_error(
+    family: str, check: ParameterCheck, ok: np.ndarray, site: str | None
+) -> ParameterError:
+    """The error for a broken parameter rule: which, where, how many."""
+    where, shown = "", check.value
+    if ok.ndim:
+        first = tuple(int(i) for i in np.argwhere(~ok)[0])
+        where = f"[{', '.join(map(str, first))}]"
+        if not isinstance(check.value, jax.core.Tracer):
+            full = np.asarray(check.value)
+            extra = full.ndim - ok.ndim
+            if extra >= 0:
+                shape = ok.shape + full.shape[ok.ndim :]
+                shown = np.broadcast_to(full, np.broadcast_shapes(full.shape, shape))
+                shown = shown[first]
+        where += f" ({int((~ok).sum())} of {ok.size} are wrong)"
+    shown = np.asarray(shown).tolist() if not isinstance(shown, jax.core.Tracer) else "?"
+    return ParameterError(
+        f"{family}.{check.name} = {shown}{where}, {check.rule}.",
+        site=site,
+        value=shown,
+    )

@@ -1,0 +1,136 @@
+"""Constraints: the sets in which values and parameters must lie, under NumPyro's names.
+
+A constraint is a value, not a class to test for: `constraint(x)` says, elementwise
+over the batch, whether `x` lies in the set. NumPy arrays are judged by NumPy, so that
+checking concrete parameters compiles nothing; traced arrays by `jax.numpy`.
+"""
+
+import math
+
+from ppl.distributions.constraints.arrays import (
+    CorrCholesky,
+    CorrMatrix,
+    LowerCholesky,
+    OrderedVector,
+    PositiveDefinite,
+    PositiveOrderedVector,
+    PositiveSemidefinite,
+    Simplex,
+    Sphere,
+)
+from ppl.distributions.constraints.base import (
+    ByValue,
+    Constraint,
+    Dependent,
+    IndependentConstraint,
+    namespace,
+    shape_of,
+)
+from ppl.distributions.constraints.numbers import (
+    Boolean,
+    GreaterThan,
+    GreaterThanEq,
+    IntegerGreaterThan,
+    IntegerInterval,
+    Interval,
+    LessThan,
+    LessThanEq,
+    OpenInterval,
+    Real,
+)
+
+boolean = Boolean()
+circular = Interval(-math.pi, math.pi)
+corr_cholesky = CorrCholesky()
+corr_matrix = CorrMatrix()
+dependent = Dependent()
+greater_than = GreaterThan
+greater_than_eq = GreaterThanEq
+independent = IndependentConstraint
+integer_greater_than = IntegerGreaterThan
+integer_interval = IntegerInterval
+interval = Interval
+less_than = LessThan
+less_than_eq = LessThanEq
+lower_cholesky = LowerCholesky()
+nonnegative = GreaterThanEq(0.0)
+nonnegative_integer = IntegerGreaterThan(0)
+open_interval = OpenInterval
+ordered_vector = OrderedVector()
+positive = GreaterThan(0.0)
+positive_definite = PositiveDefinite()
+positive_integer = IntegerGreaterThan(1)
+positive_ordered_vector = PositiveOrderedVector()
+positive_semidefinite = PositiveSemidefinite()
+real = Real()
+real_matrix = IndependentConstraint(real, 2)
+real_vector = IndependentConstraint(real, 1)
+simplex = Simplex()
+sphere = Sphere()
+unit_interval = Interval(0.0, 1.0)
+
+
+def is_dependent(constraint: Constraint) -> bool:
+    """Whether the set depends on what is not known here."""
+    while isinstance(constraint, IndependentConstraint):
+        constraint = constraint.base
+    return isinstance(constraint, Dependent)
+
+
+__all__ = [
+    "Boolean",
+    "ByValue",
+    "Constraint",
+    "CorrCholesky",
+    "CorrMatrix",
+    "Dependent",
+    "GreaterThan",
+    "GreaterThanEq",
+    "IndependentConstraint",
+    "IntegerGreaterThan",
+    "IntegerInterval",
+    "Interval",
+    "LessThan",
+    "LessThanEq",
+    "LowerCholesky",
+    "OpenInterval",
+    "OrderedVector",
+    "PositiveDefinite",
+    "PositiveOrderedVector",
+    "PositiveSemidefinite",
+    "Real",
+    "Simplex",
+    "Sphere",
+    "boolean",
+    "circular",
+    "corr_cholesky",
+    "corr_matrix",
+    "dependent",
+    "greater_than",
+    "greater_than_eq",
+    "independent",
+    "integer_greater_than",
+    "integer_interval",
+    "interval",
+    "is_dependent",
+    "less_than",
+    "less_than_eq",
+    "lower_cholesky",
+    "namespace",
+    "nonnegative",
+    "nonnegative_integer",
+    "open_interval",
+    "ordered_vector",
+    "positive",
+    "positive_definite",
+    "positive_integer",
+    "positive_ordered_vector",
+    "positive_semidefinite",
+    "real",
+    "real_matrix",
+    "real_vector",
+    "shape_of",
+    "simplex",
+    "sphere",
+    "unit_interval",
+]

@@ -1,0 +1,222 @@
+"""Constraints on vectors and matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ShapeError
+from ppl._pytree import pytree
+from ppl._typing import Array, ArrayLike
+from ppl.distributions.constraints.base import (
+    Constraint,
+    filled,
+    namespace,
+    shape_of,
+    tolerance,
+)
+
+_quiet = np.errstate(over="ignore", invalid="ignore")  # infinite entries are no members
+
+
+def _vectors(value: Any, what: str) -> tuple[Any, Any]:
+    xp = namespace(value)
+    value = xp.asarray(value)
+    if value.ndim < 1:
+        raise ShapeError(f"a {what} needs at least 1 dim, got a scalar.", value=value)
+    return xp, value
+
+
+def _square(value: Any, what: str) -> tuple[Any, Any]:
+    xp = namespace(value)
+    value = xp.asarray(value)
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+        raise ShapeError(
+            f"a {what} must be square, got shape {value.shape}.", value=value.shape
+        )
+    return xp, value
+
+
+def _diagonal(xp: Any, value: Any) -> Any:
+    return xp.diagonal(value, axis1=-2, axis2=-1)
+
+
+def _lower(xp: Any, value: Any) -> Any:
+    """Whether a matrix is finite, lower triangular, and positive on its diagonal."""
+    lower = (xp.isfinite(value) & (xp.tril(value) == value)).all((-2, -1))
+    return lower & (_diagonal(xp, value) > 0).all(-1)
+
+
+def _symmetric(xp: Any, value: Any) -> Any:
+    """Whether a matrix is finite and symmetric up to rounding."""
+    finite = xp.isfinite(value).all((-2, -1))
+    size = abs(value).max((-2, -1), initial=0.0)
+    off = abs(value - xp.swapaxes(value, -2, -1)).max((-2, -1), initial=0.0)
+    return finite & (off <= tolerance(value) * size)
+
+
+def _smallest_eigenvalue(xp: Any, value: Any) -> Any:
+    """The smallest eigenvalue of a symmetric matrix; zero if an entry is not finite."""
+    finite = xp.isfinite(value).all((-2, -1), keepdims=True)
+    return xp.linalg.eigvalsh(xp.where(finite, value, 0.0)).min(-1, initial=np.inf)
+
+
+def _identity_like(prototype: Any) -> Array:
+    return filled(prototype, jnp.eye(shape_of(prototype)[-1]))
+
+
+@pytree
+class Simplex(Constraint):
+    """Vectors of nonnegative numbers that sum to one."""
+
+    event_dim = 1
+    rule = "must be nonnegative and sum to 1"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        _, value = _vectors(value, "simplex")
+        close = abs(value.sum(-1) - 1) < tolerance(value)
+        return (value >= 0).all(-1) & close
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, 1.0 / shape_of(prototype)[-1])
+
+
+@pytree
+class OrderedVector(Constraint):
+    """Strictly increasing finite vectors."""
+
+    event_dim = 1
+    rule = "must be strictly increasing"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _vectors(value, "ordered vector")
+        rising = (value[..., 1:] > value[..., :-1]).all(-1)
+        return rising & xp.isfinite(value).all(-1)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, jnp.arange(shape_of(prototype)[-1]))
+
+
+@pytree
+class PositiveOrderedVector(Constraint):
+    """Strictly increasing vectors of positive numbers."""
+
+    event_dim = 1
+    rule = "must be positive and strictly increasing"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _vectors(value, "positive ordered vector")
+        rising = (value[..., 1:] > value[..., :-1]).all(-1)
+        return rising & (xp.isfinite(value) & (value > 0)).all(-1)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, jnp.arange(shape_of(prototype)[-1]) + 1)
+
+
+@pytree
+class LowerCholesky(Constraint):
+    """Lower triangular matrices with a positive diagonal."""
+
+    event_dim = 2
+    rule = "must be a lower Cholesky factor with positive diagonal"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        return _lower(*_square(value, "Cholesky factor"))
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
+class CorrCholesky(Constraint):
+    """Lower Cholesky factors of correlation matrices: their rows have norm one."""
+
+    event_dim = 2
+    rule = (  # type: ignore[assignment]
+        "must be a lower Cholesky factor with positive diagonal and rows of norm 1"
+    )
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _square(value, "Cholesky factor")
+        close = abs((value * value).sum(-1) - 1) < tolerance(value)
+        return _lower(xp, value) & close.all(-1)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
+class PositiveDefinite(Constraint):
+    """Symmetric matrices whose eigenvalues are positive."""
+
+    event_dim = 2
+    rule = "must be symmetric and positive definite"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _square(value, "positive definite matrix")
+        return _symmetric(xp, value) & (_smallest_eigenvalue(xp, value) > 0)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
+class PositiveSemidefinite(Constraint):
+    """Symmetric matrices whose eigenvalues are not negative, up to rounding."""
+
+    event_dim = 2
+    rule = "must be symmetric and positive semidefinite"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _square(value, "positive semidefinite matrix")
+        size = abs(value).max((-2, -1), initial=0.0)
+        slack = tolerance(value) * xp.where(xp.isfinite(size), size, 0.0)
+        return _symmetric(xp, value) & (_smallest_eigenvalue(xp, value) >= -slack)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
+class CorrMatrix(Constraint):
+    """Positive definite matrices with ones on the diagonal."""
+
+    event_dim = 2
+    rule = (  # type: ignore[assignment]
+        "must be symmetric and positive definite with ones on the diagonal"
+    )
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _square(value, "correlation matrix")
+        ones = (abs(_diagonal(xp, value) - 1) < tolerance(value)).all(-1)
+        definite = _symmetric(xp, value) & (_smallest_eigenvalue(xp, value) > 0)
+        return ones & definite
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
+class Sphere(Constraint):
+    """Vectors of Euclidean norm one."""
+
+    event_dim = 1
+    rule = "must have Euclidean norm 1"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        _, value = _vectors(value, "unit vector")
+        return abs((value * value).sum(-1) - 1) < tolerance(value)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, shape_of(prototype)[-1] ** -0.5)

@@ -1,0 +1,361 @@
+"""What a distribution is: a pytree of parameters with a density and, mostly, a sampler.
+
+A family is one class: its fields are declared with `param(constraint)`, its shapes are
+derived from the fields, and nothing is registered by hand. A vmapped or scanned
+distribution is right by construction, because there is no stored shape to go stale.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError, ShapeError
+from ppl._pytree import replace, static
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions._parameters import (
+    CHECK_AT_CONSTRUCTION,
+    ParameterCheck,
+    as_parameter,
+    checks_deferred,
+    distribution,
+    param,
+    parameter_error,
+)
+from ppl.distributions.constraints import Constraint, shape_of
+
+__all__ = [
+    "Distribution",
+    "Independent",
+    "MaskedDistribution",
+    "checks_deferred",
+    "distribution",
+    "param",
+]
+
+
+class Distribution:
+    """A probability distribution over arrays of shape `batch_shape + event_shape`.
+
+    A family defines `support`, `log_prob` and, where it can, `sample`, `cdf`, `icdf`,
+    `mean`, `variance`, `entropy`. Methods broadcast as NumPy does.
+    """
+
+    support: Any  # a Constraint, or a property that returns one
+    has_rsample: bool = False  # sampling is differentiable in every parameter
+    has_enumerate_support: bool = False
+
+    # --- shapes -----------------------------------------------------------------------
+
+    @classmethod
+    def parameter_constraints(cls) -> dict[str, Constraint]:
+        """The constraint of each parameter field, in order."""
+        return {
+            f.name: f.metadata["constraint"]
+            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+            if "constraint" in f.metadata
+        }
+
+    @property
+    def batch_shape(self) -> Shape:
+        """Shape of independent, possibly different members of the family."""
+        shapes = []
+        for name, constraint in self.parameter_constraints().items():
+            shape = shape_of(getattr(self, name))
+            shapes.append(shape[: len(shape) - constraint.event_dim])
+        return tuple(np.broadcast_shapes(*shapes))
+
+    @property
+    def event_shape(self) -> Shape:
+        """Shape of one draw of one member."""
+        return ()
+
+    @property
+    def event_dim(self) -> int:
+        """Number of dims of one draw."""
+        return len(self.event_shape)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether the support is countable."""
+        return self.support.is_discrete
+
+    def shape(self, sample_shape: Shape = ()) -> Shape:
+        """Shape of `sample(key, sample_shape)`."""
+        return (*sample_shape, *self.batch_shape, *self.event_shape)
+
+    # --- what a family defines --------------------------------------------------------
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        """Draws of shape `sample_shape + batch_shape + event_shape`."""
+        raise TypeError(
+            f"{type(self).__name__} has no sampler: give the site a value (condition, "
+            "obs=) or another prior."
+        )
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        """Log density of `value`, shape broadcast over batch dims; -inf outside."""
+        raise TypeError(f"{type(self).__name__} has no density")
+
+    def cdf(self, value: ArrayLike) -> Array:
+        """P(X <= value)."""
+        raise TypeError(f"{type(self).__name__} has no cdf")
+
+    def icdf(self, q: ArrayLike) -> Array:
+        """The quantile function, inverse of `cdf`."""
+        raise TypeError(f"{type(self).__name__} has no icdf")
+
+    @property
+    def mean(self) -> Array:
+        """Expectation, of shape `batch_shape + event_shape`."""
+        raise TypeError(f"{type(self).__name__} has no closed-form mean")
+
+    @property
+    def variance(self) -> Array:
+        """Marginal variances, of shape `batch_shape + event_shape`."""
+        raise TypeError(f"{type(self).__name__} has no closed-form variance")
+
+    def entropy(self) -> Array:
+        """Entropy in nats, of shape `batch_shape`."""
+        raise TypeError(f"{type(self).__name__} has no closed-form entropy")
+
+    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+        """All values of a finite support, stacked along a new leading dim."""
+        raise TypeError(f"{type(self).__name__} has no enumerable support")
+
+    def rsample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        """Draws that are differentiable in the parameters."""
+        if not self.has_rsample:
+            raise TypeError(f"{type(self).__name__} has no reparameterised sampler")
+        return self.sample(key, sample_shape)
+
+    # --- wrapping ---------------------------------------------------------------------
+
+    def expand(self, batch_shape: Shape) -> Any:
+        """The same distribution with its batch broadcast to `batch_shape`."""
+        batch_shape = tuple(batch_shape)
+        if batch_shape == self.batch_shape:
+            return self
+        changes = {}
+        for name, constraint in self.parameter_constraints().items():
+            value = getattr(self, name)
+            shape = shape_of(value)
+            event = shape[len(shape) - constraint.event_dim :]
+            xp = constraints.namespace(value)
+            changes[name] = xp.broadcast_to(value, batch_shape + event)
+        return replace(self, **changes)
+
+    def expand_by(self, sample_shape: Shape) -> Any:
+        """The same distribution with `sample_shape` put before its batch."""
+        return self.expand((*sample_shape, *self.batch_shape))
+
+    def to_event(self, reinterpreted_batch_ndims: int | None = None) -> Any:
+        """Count the rightmost batch dims (all if None) as event dims."""
+        n = reinterpreted_batch_ndims
+        n = len(self.batch_shape) if n is None else n
+        return Independent(self, n) if n else self
+
+    def mask(self, mask: Any) -> Any:
+        """Log density zero where `mask` (broadcast over the batch) is False."""
+        return self if mask is True else MaskedDistribution(self, mask)
+
+    # --- construction -----------------------------------------------------------------
+
+    def _set(self, *, validate_args: bool | None = None, **fields: Any) -> None:
+        """Set the fields of an instance from a hand-written `__init__`."""
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        self._prepare(validate_args)
+
+    def _prepare(self, validate_args: bool | None) -> None:
+        """Make parameters numeric and, when they are concrete, check them."""
+        named = self.parameter_constraints()
+        for name, constraint in named.items():
+            value = as_parameter(getattr(self, name), constraint)
+            if value is None or isinstance(value, str | dict):
+                raise ArgumentTypeError(
+                    f"{type(self).__name__}.{name} must be a number or an array, "
+                    f"got {value!r}.",
+                    value=value,
+                )
+            event_dim = constraint.event_dim
+            if len(shape_of(value)) < event_dim:
+                raise ParameterError(
+                    f"{type(self).__name__}.{name} needs at least {event_dim} dims, "
+                    f"got shape {shape_of(value)}.",
+                    value=value,
+                )
+            object.__setattr__(self, name, value)
+        try:
+            _ = self.batch_shape
+        except ValueError:
+            shapes = {name: shape_of(getattr(self, name)) for name in named}
+            raise ParameterError(
+                f"{type(self).__name__}: parameters do not broadcast: {shapes}."
+            ) from None
+        if validate_args is None:
+            validate_args = CHECK_AT_CONSTRUCTION.get()
+        if validate_args:
+            self.check_parameters()
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        """The verdicts on all parameters, traced or concrete.
+
+        A family whose rules tie parameters together (low < high) appends its own.
+        """
+        return [
+            ParameterCheck(name, value, constraint(value), constraint.rule)
+            for name, constraint in self.parameter_constraints().items()
+            if (value := getattr(self, name)) is not None
+        ]
+
+    def check_parameters(self, site: str | None = None) -> None:
+        """Raise `ParameterError` for the first concrete parameter that breaks its rule.
+
+        Args:
+            site: The name to put into the error.
+        """
+        for check in self.parameter_checks():
+            if isinstance(check.ok, jax.core.Tracer):
+                continue
+            ok = np.asarray(check.ok)
+            if ok.all():
+                continue
+            raise parameter_error(type(self).__name__, check, ok, site)
+
+
+@distribution
+class Independent(Distribution):
+    """A distribution whose `n` rightmost batch dims count as event dims."""
+
+    base_dist: Distribution
+    reinterpreted_batch_ndims: int = static(default=1)
+
+    def _prepare(self, validate_args: bool | None) -> None:
+        del validate_args  # the base has been checked
+        n, batch = self.reinterpreted_batch_ndims, self.base_dist.batch_shape
+        if not 0 <= n <= len(batch):
+            raise ShapeError(
+                f"to_event({n}) needs at least {n} batch dims, but "
+                f"{type(self.base_dist).__name__} has batch shape {batch}.",
+                value=n,
+            )
+
+    @property
+    def support(self) -> Constraint:  # type: ignore[override]
+        n = self.reinterpreted_batch_ndims
+        return constraints.IndependentConstraint(self.base_dist.support, n)
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        return self.base_dist.has_rsample
+
+    @property
+    def batch_shape(self) -> Shape:
+        batch = self.base_dist.batch_shape
+        return batch[: len(batch) - self.reinterpreted_batch_ndims]
+
+    @property
+    def event_shape(self) -> Shape:
+        batch = self.base_dist.batch_shape
+        own = batch[len(batch) - self.reinterpreted_batch_ndims :]
+        return own + self.base_dist.event_shape
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return self.base_dist.sample(key, sample_shape)
+
+    def _sum(self, terms: Array) -> Array:
+        return terms.sum(tuple(range(-self.reinterpreted_batch_ndims, 0)))
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return self._sum(self.base_dist.log_prob(value))
+
+    def entropy(self) -> Array:
+        return self._sum(self.base_dist.entropy())
+
+    @property
+    def mean(self) -> Array:
+        return self.base_dist.mean
+
+    @property
+    def variance(self) -> Array:
+        return self.base_dist.variance
+
+    def expand(self, batch_shape: Shape) -> Independent:
+        batch = self.base_dist.batch_shape
+        own = batch[len(batch) - self.reinterpreted_batch_ndims :]
+        return replace(self, base_dist=self.base_dist.expand((*batch_shape, *own)))
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        return self.base_dist.parameter_checks()
+
+
+@distribution
+class MaskedDistribution(Distribution):
+    """A distribution whose log density is zero where `mask` is False."""
+
+    base_dist: Distribution
+    _mask: Any
+
+    def _prepare(self, validate_args: bool | None) -> None:
+        del validate_args
+        mask = self._mask
+        if not isinstance(mask, bool) and getattr(mask, "dtype", None) != np.bool_:
+            raise ArgumentError(f"a mask must be boolean, got {mask!r}.", value=mask)
+
+    @property
+    def support(self) -> Constraint:  # type: ignore[override]
+        return self.base_dist.support
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        return self.base_dist.has_rsample
+
+    @property
+    def has_enumerate_support(self) -> bool:  # type: ignore[override]
+        return self.base_dist.has_enumerate_support
+
+    @property
+    def batch_shape(self) -> Shape:
+        return tuple(
+            np.broadcast_shapes(shape_of(self._mask), self.base_dist.batch_shape)
+        )
+
+    @property
+    def event_shape(self) -> Shape:
+        return self.base_dist.event_shape
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return self.base_dist.expand(self.batch_shape).sample(key, sample_shape)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        # The value is made feasible where masked, so that no NaN enters the gradient.
+        mask = jnp.asarray(self._mask)
+        event = mask.reshape(mask.shape + (1,) * self.event_dim)
+        safe = jnp.where(event, value, self.support.feasible_like(value))
+        return jnp.where(mask, self.base_dist.log_prob(safe), 0.0)
+
+    @property
+    def mean(self) -> Array:
+        return self.base_dist.mean
+
+    @property
+    def variance(self) -> Array:
+        return self.base_dist.variance
+
+    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+        return self.base_dist.enumerate_support(expand)
+
+    def expand(self, batch_shape: Shape) -> MaskedDistribution:
+        mask = self._mask
+        if not isinstance(mask, bool):
+            mask = constraints.namespace(mask).broadcast_to(mask, tuple(batch_shape))
+        return replace(self, base_dist=self.base_dist.expand(batch_shape), _mask=mask)
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        return self.base_dist.parameter_checks()

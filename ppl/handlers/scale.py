@@ -1,0 +1,39 @@
+"""Multiply the log density of every site inside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from ppl._errors import ArgumentError
+from ppl._typing import ArrayLike
+from ppl.primitives import Handler, Sample, Site, perform
+
+
+class scale(Handler):
+    """Multiply log densities by a positive `scale`; nested scales multiply.
+
+    Raises:
+        ArgumentError: `scale` is concrete and not positive.
+    """
+
+    def __init__(
+        self, fn: Callable[..., Any] | None = None, scale: ArrayLike = 1.0
+    ):
+        super().__init__(fn)
+        concrete = not isinstance(scale, jax.core.Tracer)
+        if concrete and not np.all(np.asarray(scale) > 0):
+            raise ArgumentError(f"scale must be > 0, got {scale!r}.", value=scale)
+        self.scale = scale
+
+    def handle(self, site: Site) -> Site:
+        """Multiply the site's scale."""
+        match site:
+            case Sample():
+                new = self.scale if site.scale is None else self.scale * site.scale
+                site = dataclasses.replace(site, scale=new)
+        return perform(site)

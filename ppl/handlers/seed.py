@@ -1,0 +1,112 @@
+"""Give every site that needs one a random key."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ppl._errors import ArgumentTypeError
+from ppl._typing import Key
+from ppl.primitives import (
+    Handler,
+    KeyRequest,
+    Param,
+    PlateEntry,
+    Sample,
+    Site,
+    perform,
+)
+
+
+class seed(Handler):
+    """Fold each site's name into one key, so that no draw depends on the other sites.
+
+    Adding, removing or reordering sites leaves the other draws as they were; renaming a
+    site changes its draw. `prng_key()` gives a different key each time it is called.
+
+    Args:
+        fn: The model.
+        rng_seed: An int or a JAX key.
+        hide_types: Types of sites ("sample", "param", "plate", "prng_key") left alone.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any] | None = None,
+        rng_seed: int | Key | None = None,
+        hide_types: Sequence[str] | None = None,
+    ):
+        if rng_seed is None and fn is not None and not callable(fn):
+            fn, rng_seed = None, fn
+        super().__init__(fn)
+        self.rng_key = as_key(rng_seed)
+        self.hide_types = tuple(hide_types or ())
+        self._requests = 0
+
+    def __enter__(self) -> seed:
+        self._requests = 0
+        return super().__enter__()
+
+    def handle(self, site: Site) -> Site:
+        """Attach a key where one is wanted."""
+        if site.type in self.hide_types:
+            return perform(site)
+        match site:
+            case (
+                Sample(value=None, rng_key=None)
+                | Param(value=None, rng_key=None)
+                | PlateEntry(value=None, rng_key=None)
+            ):
+                if _wants_key(site):
+                    key = fold_in_name(self.rng_key, site.name)
+                    site = dataclasses.replace(site, rng_key=key)
+            case KeyRequest(value=None):
+                key = fold_in_name(self.rng_key, f"prng_key {self._requests}")
+                self._requests += 1
+                return dataclasses.replace(site, value=key)
+        return perform(site)
+
+
+def _wants_key(site: Any) -> bool:
+    match site:
+        case Param():
+            return callable(site.init)
+        case PlateEntry():
+            return site.subsample_size < site.size
+        case _:
+            return True
+
+
+def as_key(rng_seed: Any) -> Key:
+    """A JAX key from an int, or the key itself.
+
+    Raises:
+        ArgumentTypeError: It is neither.
+    """
+    if isinstance(rng_seed, int | np.integer) and not isinstance(rng_seed, bool):
+        return jax.random.PRNGKey(int(rng_seed))
+    if isinstance(rng_seed, jax.Array | np.ndarray):
+        if jax.dtypes.issubdtype(rng_seed.dtype, jax.dtypes.prng_key):
+            return rng_seed
+        if rng_seed.ndim == 0 and np.issubdtype(rng_seed.dtype, np.integer):
+            return jax.random.PRNGKey(rng_seed)
+        if rng_seed.dtype == np.uint32:
+            return rng_seed
+    raise ArgumentTypeError(
+        f"rng_seed must be an int or a JAX random key, got {rng_seed!r}.",
+        value=rng_seed,
+        hint="Write seed(model, rng_seed=0).",
+    )
+
+
+def fold_in_name(key: Key, name: str) -> Key:
+    """A key for `name`: the halves of a 64-bit digest folded in one after the other."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    low = np.uint32(int.from_bytes(digest[:4], "little"))
+    high = np.uint32(int.from_bytes(digest[4:], "little"))
+    return jax.random.fold_in(jax.random.fold_in(key, low), high)

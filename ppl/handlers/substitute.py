@@ -1,0 +1,49 @@
+"""Give sites values without observing them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ppl._errors import ArgumentError
+from ppl.primitives import Handler, Param, PlateEntry, Sample, Site, perform
+
+
+class substitute(Handler):
+    """Fix the values of latent sites and params; they stay latent.
+
+    Args:
+        fn: The model.
+        data: Values by site name.
+        substitute_fn: A function of the site that returns a value, or None to leave it.
+
+    Raises:
+        ArgumentError: Both or neither of `data` and `substitute_fn` are given.
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        substitute_fn: Callable[[Site], Any] | None = None,
+    ):
+        super().__init__(fn)
+        if (data is None) == (substitute_fn is None):
+            raise ArgumentError("substitute needs data= or substitute_fn=, and not both.")
+        self.data = data
+        self.substitute_fn = substitute_fn
+
+    def handle(self, site: Site) -> Site:
+        """Give the site its value on the way out."""
+        match site:
+            case Sample(is_observed=False) | Param() | PlateEntry():
+                value = self._value(site)
+                if value is not None:
+                    site = dataclasses.replace(site, value=value)
+        return perform(site)
+
+    def _value(self, site: Site) -> Any:
+        if self.data is not None:
+            return self.data.get(site.name)
+        return self.substitute_fn(site)  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""The engine: kernels, adaptation, driver and sinks; it has never heard of models."""

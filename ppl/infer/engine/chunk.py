@@ -1,0 +1,85 @@
+"""The one compiled program of a run: many steps of all chains, emitted draws in a buffer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ppl._typing import Array
+from ppl.infer.engine.kernel import AbstractKernel, Target
+from ppl.infer.engine.randomness import Randomness
+
+
+class Buffer(NamedTuple):
+    """What the steps of a chunk emitted; rows from `steps` on hold nothing.
+
+    Attributes:
+        steps: Number of steps done, int32 ().
+        done: (rows, chains).
+        position: (rows, dim, chains).
+        statistics: (rows, count, chains).
+    """
+
+    steps: Array
+    done: Array
+    position: Array
+    statistics: Array
+
+
+@partial(jax.jit, static_argnames=("rows", "early_exit"), donate_argnames=("state",))
+def run_chunk(
+    kernel: AbstractKernel,
+    target: Target,
+    state: Any,
+    randomness: Randomness,
+    num_draws: Array,
+    limit: Array,
+    *,
+    rows: int,
+    early_exit: bool,
+) -> tuple[Any, Randomness, Buffer]:
+    """Step all chains until they have `num_draws` draws, or `limit` (≤ rows) steps are done.
+
+    On a CPU the loop stops when no chain has anything left to do. On an accelerator a
+    condition that depends on data costs a round trip to the host each time, so there all
+    `rows` steps run (`early_exit=False`), and chains that are finished stand still.
+    """
+    size = randomness.bank.shape[0]
+    used = jnp.max(state.draw - randomness.base)
+    randomness = jax.lax.cond(
+        2 * used >= size, lambda r: r.refilled(state.draw), lambda r: r, randomness
+    )
+    dim, chains = randomness.bank.shape[1:]
+    dtype = randomness.bank.dtype
+    buffer = Buffer(
+        jnp.int32(0),
+        jnp.zeros((rows, chains), bool),
+        jnp.zeros((rows, dim, chains), dtype),
+        jnp.zeros((rows, len(kernel.statistics), chains), dtype),
+    )
+
+    def body(carry: tuple[Any, Buffer]) -> tuple[Any, Buffer]:
+        state, out = carry
+        state, emitted = kernel.step(randomness, target, state, num_draws)
+        row = out.steps
+        return state, Buffer(
+            row + 1,
+            out.done.at[row].set(emitted.done),
+            out.position.at[row].set(emitted.position),
+            out.statistics.at[row].set(emitted.statistics),
+        )
+
+    def unfinished(carry: tuple[Any, Buffer]) -> Array:
+        state, out = carry
+        busy = kernel.busy(randomness, state, num_draws)
+        return (out.steps < limit) & busy.any()
+
+    carry = (state, buffer)
+    if early_exit:
+        state, buffer = jax.lax.while_loop(unfinished, body, carry)
+    else:
+        state, buffer = jax.lax.fori_loop(0, rows, lambda _, c: body(c), carry)
+    return state, randomness, buffer

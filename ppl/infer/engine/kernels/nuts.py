@@ -1,0 +1,427 @@
+"""The no-U-turn sampler as a flat state machine: one leapfrog of every chain per step.
+
+Hoffman & Gelman (JMLR 2014) with multinomial sampling of the trajectory and a generalised
+U-turn criterion (Betancourt, arXiv:1701.02434, appendix A.4), the checks across sub-trees
+that Stan added in 2.21, and checkpoints in logarithmic memory instead of recursion (Phan,
+Pradhan, Jankowiak, arXiv:1912.11554; Lao & Dillon's note on unrolled NUTS). Every chain is
+at its own place in its own trajectory (Dance et al., arXiv:2503.17405).
+
+The criterion in the form used here: give each leaf the pseudo-position T, the running
+integral of the whitened momentum by the trapezoidal rule. Between two leaves a and c the
+sum of momenta less half of both ends is T_c - T_a, and the trajectory turns when
+p_a . (T_c - T_a) <= 0 or p_c . (T_c - T_a) <= 0. All checks, within sub-trees, across them
+and of the whole tree, are this one predicate between the newest leaf and a stored one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._pytree import pytree, static
+from ppl._typing import Array
+from ppl.infer.engine.kernel import (
+    AbstractKernel,
+    Emitted,
+    Target,
+    batch_value_and_grad,
+)
+from ppl.infer.engine.metric import AbstractMetric
+from ppl.infer.engine.randomness import Randomness, uniform
+
+MAX_ENERGY_ERROR = 1000.0
+
+
+class Leaf(NamedTuple):
+    """A point of a trajectory: vectors (dim, chains), numbers (chains,).
+
+    Attributes:
+        position: q.
+        momentum: Whitened momentum p.
+        gradient: Of the log density at q.
+        integral: T, the running integral of p along the trajectory.
+        product: p . T.
+    """
+
+    position: Array
+    momentum: Array
+    gradient: Array
+    integral: Array
+    product: Array
+
+
+class Stored(NamedTuple):
+    """Leaves kept for U-turn checks: (slots, dim, chains), and p . T, (slots, chains)."""
+
+    momentum: Array
+    integral: Array
+    product: Array
+
+
+class Candidate(NamedTuple):
+    """A candidate for the draw: vectors (dim, chains)."""
+
+    position: Array
+    gradient: Array
+
+
+class Decisions(NamedTuple):
+    """What the newest leaf has decided, carried out as the next step begins: (chains,).
+
+    Keeping the choosing apart from the doing has the masks computed once; XLA would
+    repeat a computation of shape (chains,) in every loop over (dim, chains).
+
+    Attributes:
+        take: The leaf becomes the sub-tree's candidate.
+        accept: The sub-tree's candidate becomes the tree's.
+        swap: The trajectory goes on from its other end.
+        begin: A new trajectory is due.
+        done: A draw is finished.
+        slot: Where the leaf is kept for later checks; beyond the last slot: nowhere.
+    """
+
+    take: Array
+    accept: Array
+    swap: Array
+    begin: Array
+    done: Array
+    slot: Array
+
+
+class Progress(NamedTuple):
+    """Where every chain is in its trajectory: numbers (chains,).
+
+    Attributes:
+        draw: Draws finished.
+        unvalued: The target is yet to be evaluated at the starting point.
+        depth: Doublings done.
+        leaf: Leaves in the present sub-tree.
+        leaves: Leaves in the trajectory, without the initial point.
+        sign: Direction of the present doubling, +1 or -1.
+        start_energy: Energy of the initial point.
+        log_weight: Log sum of the weights of the tree.
+        log_weight_sub: The same of the present sub-tree.
+        logp: Log density of the tree's candidate.
+        logp_sub: The same of the sub-tree's.
+        energy: Energy of the tree's candidate.
+        energy_sub: The same of the sub-tree's.
+        accept_sum: Sum of the leaves' acceptance probabilities.
+        crossed: The sub-tree's first leaf and the tree's far end have turned.
+    """
+
+    draw: Array
+    unvalued: Array
+    depth: Array
+    leaf: Array
+    leaves: Array
+    sign: Array
+    start_energy: Array
+    log_weight: Array
+    log_weight_sub: Array
+    logp: Array
+    logp_sub: Array
+    energy: Array
+    energy_sub: Array
+    accept_sum: Array
+    crossed: Array
+
+
+class NUTSState(NamedTuple):
+    """State of all chains.
+
+    Attributes:
+        progress: Where each chain is.
+        decided: What its newest leaf has decided.
+        statistics: Of the draw that is done, if one is, (count, chains).
+        leaf: The newest leaf.
+        previous: The leaf before it.
+        outer: The end of the trajectory that does not grow.
+        candidate: From the tree: the draw, once the trajectory ends.
+        candidate_sub: From the present sub-tree.
+        first: First leaves of open sub-trees, by level.
+        before: The leaves just before those.
+    """
+
+    progress: Progress
+    decided: Decisions
+    statistics: Array
+    leaf: Leaf
+    previous: Stored
+    outer: Leaf
+    candidate: Candidate
+    candidate_sub: Candidate
+    first: Stored
+    before: Stored
+
+    @property
+    def draw(self) -> Array:
+        """Draws finished, int32 (chains,)."""
+        return self.progress.draw
+
+
+def _where(mask: Array, new: NamedTuple, old: NamedTuple) -> NamedTuple:
+    return jax.tree.map(lambda a, b: jnp.where(mask, a, b), new, old)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return (a * b).sum(-2)
+
+
+@pytree
+class NUTS(AbstractKernel):
+    """The no-U-turn sampler.
+
+    Attributes:
+        step_size: Of the leapfrog, in whitened units; () or (chains,).
+        metric: The inverse mass matrix.
+        max_depth: Doublings after which a trajectory ends, int32 ().
+        levels: Checkpoint slots; a chain whose next doubling needs more waits for a
+            kernel that has them.
+    """
+
+    step_size: Array
+    metric: AbstractMetric
+    max_depth: Array
+    levels: int = static(default=9)
+    statistics = (
+        "lp",
+        "energy",
+        "acceptance_rate",
+        "tree_depth",
+        "n_steps",
+        "diverging",
+    )
+
+    def init(self, positions: Array) -> NUTSState:
+        dim, chains = positions.shape
+        n = self.levels
+
+        def zeros(*shape: int) -> Array:
+            return jnp.zeros((*shape, chains), positions.dtype)
+
+        def integer() -> Array:
+            return jnp.zeros(chains, jnp.int32)
+
+        def no() -> Array:
+            return jnp.zeros(chains, bool)
+
+        numbers = {name: zeros() for name in Progress._fields}
+        numbers |= {k: integer() for k in ("draw", "depth", "leaf", "leaves")}
+        numbers |= {"unvalued": ~no(), "crossed": no(), "sign": zeros() + 1}
+        vectors = [zeros(dim) for _ in range(4)]
+        leaf = Leaf(positions, *vectors[1:], zeros())
+        return NUTSState(
+            progress=Progress(**numbers),
+            decided=Decisions(no(), no(), no(), no(), no(), integer() + n),
+            statistics=zeros(len(self.statistics)),
+            leaf=leaf,
+            previous=Stored(zeros(dim), zeros(dim), zeros()),
+            outer=leaf,
+            candidate=Candidate(positions, zeros(dim)),
+            candidate_sub=Candidate(positions, zeros(dim)),
+            first=Stored(zeros(n, dim), zeros(n, dim), zeros(n)),
+            before=Stored(zeros(n, dim), zeros(n, dim), zeros(n)),
+        )
+
+    def alive(self, randomness: Randomness, state: NUTSState, num_draws: Array) -> Array:
+        s = state.progress
+        return (
+            (s.draw < num_draws) & randomness.ready(s.draw) & (s.depth <= self.levels)
+        )
+
+    def busy(self, randomness: Randomness, state: NUTSState, num_draws: Array) -> Array:
+        return self.alive(randomness, state, num_draws) | state.decided.done
+
+    def step(
+        self, randomness: Randomness, target: Target, state: NUTSState, num_draws: Array
+    ) -> tuple[NUTSState, Emitted]:
+        alive = self.alive(randomness, state, num_draws)
+        decided = state.decided
+        state = self._carried_out(state)
+        emitted = Emitted(decided.done, state.candidate.position, state.statistics)
+
+        s, here, outer = self._placed(randomness, state, alive)
+        move = jnp.where(alive & ~s.unvalued, s.sign, 0.0)
+        leaf, logp = self._leapfrog(target, here, move)
+        turns = self._turns(s, leaf, outer, state.first, state.before)
+        words = randomness.words(s.draw, s.leaves)
+        s, decided, statistics = self._decided(s, leaf, logp, turns, words, alive)
+        begin = jnp.where(alive, decided.begin, state.decided.begin)
+        swap = jnp.where(alive, decided.swap, state.decided.swap)
+        return NUTSState(
+            progress=s,
+            decided=decided._replace(begin=begin, swap=swap),
+            statistics=statistics,
+            leaf=leaf,
+            previous=Stored(here.momentum, here.integral, here.product),
+            outer=outer,
+            candidate=state.candidate,
+            candidate_sub=state.candidate_sub,
+            first=state.first,
+            before=state.before,
+        ), emitted
+
+    def _carried_out(self, state: NUTSState) -> NUTSState:
+        """Do what the newest leaf has decided, but for moving on from it."""
+        leaf, decided = state.leaf, state.decided
+        newest = Candidate(leaf.position, leaf.gradient)
+        sub = _where(decided.take, newest, state.candidate_sub)
+        slots = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
+        write = slots == decided.slot
+        kept = Stored(leaf.momentum, leaf.integral, leaf.product)
+        return state._replace(
+            candidate=_where(decided.accept, sub, state.candidate),
+            candidate_sub=sub,
+            first=_written(state.first, write, kept),
+            before=_written(state.before, write, state.previous),
+        )
+
+    def _placed(
+        self, randomness: Randomness, state: NUTSState, alive: Array
+    ) -> tuple[Progress, Leaf, Leaf]:
+        """The end that grows next and the other one: swapped or new where that is due."""
+        s, candidate = state.progress, state.candidate
+        begin, swap = alive & state.decided.begin, alive & state.decided.swap
+        p0 = randomness.normals(s.draw)
+        start_energy = 0.5 * _dot(p0, p0) - s.logp
+        zero = jnp.zeros_like(start_energy)
+        start = Leaf(*candidate[:1], p0, *candidate[1:], jnp.zeros_like(p0), zero)
+        here = _where(begin, start, _where(swap, state.outer, state.leaf))
+        outer = _where(begin, start, _where(swap, state.leaf, state.outer))
+        s = s._replace(
+            sign=jnp.where(begin, 1.0, s.sign),
+            start_energy=jnp.where(begin, start_energy, s.start_energy),
+            energy=jnp.where(begin, start_energy, s.energy),
+            log_weight=jnp.where(begin, 0.0, s.log_weight),
+            accept_sum=jnp.where(begin, 0.0, s.accept_sum),
+        )
+        return s, here, outer
+
+    def _leapfrog(self, target: Target, here: Leaf, move: Array) -> tuple[Leaf, Array]:
+        """One step from `here` in direction `move`, which may be 0."""
+        step = self.step_size * move
+        half = here.momentum + 0.5 * step * self.metric.pull(here.gradient)
+        position = here.position + step * self.metric.push(half)
+        logp, gradient = batch_value_and_grad(target, position)
+        momentum = half + 0.5 * step * self.metric.pull(gradient)
+        integral = here.integral + 0.5 * move * (here.momentum + momentum)
+        product = _dot(momentum, integral)
+        return Leaf(position, momentum, gradient, integral, product), logp
+
+    def _turns(
+        self, s: Progress, leaf: Leaf, outer: Leaf, first: Stored, before: Stored
+    ) -> tuple[Array, Array, Array]:
+        """U-turns of the newest leaf with stored ones.
+
+        Returns:
+            Whether one is in the sub-tree; with the far end; and with the end that grew.
+        """
+        n = s.leaf
+        level = jax.lax.population_count(n >> 1)
+        ones = jax.lax.population_count((~n & (n + 1)) - 1)  # trailing ones of n
+        lowest = level - ones + 1
+        odd = n & 1 == 1
+        slot = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
+
+        # (first, newest): whole sub-trees at odd n; left half with the right half's
+        # first leaf at even n, as soon as that leaf is there
+        on_first = _turned(first, leaf, s.sign)
+        of_first = jnp.where(odd, (slot >= lowest) & (slot <= level), slot == level - 1)
+        # (before, newest): the left half's last leaf with the right half
+        on_before = _turned(before, leaf, s.sign)
+        of_before = odd & (slot > lowest) & (slot <= level)
+        within = ((on_first & of_first) | (on_before & of_before)).any(0)
+        far = Stored(outer.momentum, outer.integral, outer.product)
+        return within, _turned(far, leaf, s.sign), on_before[0]
+
+    def _decided(
+        self,
+        s: Progress,
+        leaf: Leaf,
+        logp: Array,
+        turns: tuple[Array, Array, Array],
+        words: tuple[Array, Array],
+        alive: Array,
+    ) -> tuple[Progress, Decisions, Array]:
+        """Weigh the new leaf, and decide what becomes of it, sub-tree and tree."""
+        turned, on_far, on_near = turns
+        growing, valued = alive & ~s.unvalued, alive & s.unvalued
+        n = s.leaf
+        energy = 0.5 * _dot(leaf.momentum, leaf.momentum) - logp
+        weight = s.start_energy - energy
+        weight = jnp.where(jnp.isnan(weight) | (weight == jnp.inf), -jnp.inf, weight)
+        diverging = weight < -MAX_ENERGY_ERROR
+
+        # the sub-tree's candidate by uniform, the tree's by biased progressive sampling
+        both = jnp.logaddexp(s.log_weight_sub, weight)
+        log_weight_sub = jnp.where(n == 0, weight, both)
+        take = (n == 0) | (jnp.log(uniform(words[0])) < weight - log_weight_sub)
+        take = (growing & take) | valued
+        full = (n + 1) >> s.depth == 1
+        bad = turned | diverging
+        merge = growing & full & ~bad
+        favour = jnp.log(uniform(words[1])) < log_weight_sub - s.log_weight
+        accept = (merge & favour) | valued
+        logp_sub = jnp.where(take, logp, s.logp_sub)
+        energy_sub = jnp.where(take, energy, s.energy_sub)
+        logp, energy = _where(accept, (logp_sub, energy_sub), (s.logp, s.energy))
+
+        depth, leaves = s.depth + merge, s.leaves + growing
+        crossed = jnp.where(n == 0, on_far, s.crossed)
+        stop = on_far | crossed | ((n > 0) & on_near) | (depth >= self.max_depth)
+        done = growing & (bad | (merge & stop))
+        sign = jnp.where((words[1] & np.uint32(1)) == 1, s.sign, -s.sign)
+        turn_round = merge & ~done & (sign != s.sign)
+        rate = growing * jnp.exp(jnp.minimum(weight, 0.0))
+        accept_sum = s.accept_sum + rate
+        statistics = jnp.stack(
+            [
+                logp,
+                energy,
+                accept_sum / jnp.maximum(leaves, 1),
+                depth.astype(logp.dtype),
+                leaves.astype(logp.dtype),
+                diverging.astype(logp.dtype),
+            ]
+        )
+        log_weight = jnp.logaddexp(s.log_weight, log_weight_sub)
+        level = jax.lax.population_count(n >> 1)
+        new = s._replace(
+            draw=s.draw + done,
+            unvalued=s.unvalued & ~alive,
+            depth=jnp.where(done, 0, depth),
+            leaf=jnp.where(growing, jnp.where(full | bad, 0, n + 1), n),
+            leaves=jnp.where(done, 0, leaves),
+            sign=jnp.where(turn_round, sign, s.sign),
+            log_weight=jnp.where(merge, log_weight, s.log_weight),
+            log_weight_sub=jnp.where(growing, log_weight_sub, s.log_weight_sub),
+            logp=logp,
+            logp_sub=logp_sub,
+            energy=energy,
+            energy_sub=energy_sub,
+            accept_sum=accept_sum,
+            crossed=crossed,
+        )
+        keep = growing & (n & 1 == 0)
+        slot = jnp.where(keep, level, self.levels)
+        decisions = Decisions(take, accept, turn_round, done | valued, done, slot)
+        return new, decisions, statistics
+
+
+def _turned(stored: Stored, leaf: Leaf, sign: Array) -> Array:
+    """Whether the trajectory between stored leaves and the newest has turned."""
+    from_stored = _dot(stored.momentum, leaf.integral) - stored.product
+    from_newest = leaf.product - _dot(stored.integral, leaf.momentum)
+    return (sign * from_stored <= 0) | (sign * from_newest <= 0)
+
+
+def _written(stored: Stored, write: Array, leaf: Stored) -> Stored:
+    vectors = write[:, None, :]
+    return Stored(
+        jnp.where(vectors, leaf.momentum, stored.momentum),
+        jnp.where(vectors, leaf.integral, stored.integral),
+        jnp.where(write, leaf.product, stored.product),
+    )

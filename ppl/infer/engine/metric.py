@@ -1,0 +1,95 @@
+"""Metrics: linear maps that make the target look isotropic to the integrator.
+
+With the inverse mass matrix written M^-1 = L L^T, the momentum that the kernels carry is
+the whitened one, L^T p, which is standard normal under every metric. So a kernel needs two
+maps only: `push`, L v, turns a whitened momentum into a velocity, and `pull`, L^T g, turns
+a gradient into a force on whitened momenta. Dot products are plain.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ArgumentError
+from ppl._pytree import pytree
+from ppl._typing import Array
+
+
+class AbstractMetric(ABC):
+    """A symmetric positive definite inverse mass matrix, as a factor."""
+
+    @abstractmethod
+    def push(self, momentum: Array) -> Array:
+        """L v for whitened momenta, (dim, chains)."""
+
+    @abstractmethod
+    def pull(self, gradient: Array) -> Array:
+        """L^T g for gradients, (dim, chains)."""
+
+    @property
+    @abstractmethod
+    def inverse_mass_matrix(self) -> Array:
+        """M^-1: (dim,) for a diagonal metric, else (dim, dim)."""
+
+
+@pytree
+class Diagonal(AbstractMetric):
+    """A diagonal metric; `scale` is the square root of the inverse mass, (dim,)."""
+
+    scale: Array
+
+    def push(self, momentum: Array) -> Array:
+        return self.scale[:, None] * momentum
+
+    def pull(self, gradient: Array) -> Array:
+        return self.scale[:, None] * gradient
+
+    @property
+    def inverse_mass_matrix(self) -> Array:
+        return self.scale**2
+
+
+@pytree
+class Dense(AbstractMetric):
+    """A dense metric; `factor` is lower triangular with M^-1 = L L^T, (dim, dim)."""
+
+    factor: Array
+
+    def push(self, momentum: Array) -> Array:
+        return jnp.matmul(self.factor, momentum, precision="highest")
+
+    def pull(self, gradient: Array) -> Array:
+        return jnp.matmul(self.factor.T, gradient, precision="highest")
+
+    @property
+    def inverse_mass_matrix(self) -> Array:
+        return self.factor @ self.factor.T
+
+
+def metric_from(inverse_mass_matrix: np.ndarray, dtype: np.dtype) -> AbstractMetric:
+    """A metric from a vector of variances or a covariance matrix, factorised in float64.
+
+    Raises:
+        ArgumentError: It is not positive (definite) or has the wrong number of dims.
+    """
+    given = np.asarray(inverse_mass_matrix, np.float64)
+    if given.ndim == 1:
+        if not (np.isfinite(given) & (given > 0)).all():
+            raise ArgumentError("inverse_mass_matrix must be > 0.", value=given)
+        return Diagonal(jnp.asarray(np.sqrt(given).astype(dtype)))
+    if given.ndim != 2 or given.shape[0] != given.shape[1]:
+        raise ArgumentError(
+            f"inverse_mass_matrix must be a vector or a square matrix, got shape "
+            f"{given.shape}.",
+            value=given,
+        )
+    try:
+        factor = np.linalg.cholesky(given)
+    except np.linalg.LinAlgError:
+        raise ArgumentError(
+            "inverse_mass_matrix is not positive definite.", value=given
+        ) from None
+    return Dense(jnp.asarray(factor.astype(dtype)))

@@ -1,0 +1,92 @@
+"""Random numbers that depend on (seed, chain, draw, index) alone, without any splitting.
+
+Counter-based generation (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
+1, 2, 3", SC 2011): Threefry-2x32-20 maps a key and a counter to two words. Each chain has
+one key per stream; the counter is (draw, index). So a draw is the same whatever else runs
+beside it, however the run is cut into chunks, and however often it is interrupted.
+
+`jax.random` would give the same words, but it rolls the rounds into a loop on CPUs, which
+nothing fuses with; here they are plain elementwise operations.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._pytree import pytree
+from ppl._typing import Array
+
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
+
+
+def threefry(key0: Array, key1: Array, count0: Array, count1: Array) -> tuple[Array, Array]:
+    """Threefry-2x32 with 20 rounds, elementwise over broadcast uint32 arrays."""
+    keys = (key0, key1, key0 ^ key1 ^ _PARITY)
+    x0, x1 = count0 + key0, count1 + key1
+    for group in range(5):
+        for turn in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = (x1 << np.uint32(turn)) | (x1 >> np.uint32(32 - turn))
+            x1 = x0 ^ x1
+        x0 = x0 + keys[(group + 1) % 3]
+        x1 = x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
+    return x0, x1
+
+
+def uniform(word: Array) -> Array:
+    """Numbers in (0, 1) from the upper 23 bits of words, never 0 or 1."""
+    return ((word >> np.uint32(9)).astype(jnp.float32) + 0.5) * np.float32(2.0**-23)
+
+
+def normal(word: Array) -> Array:
+    """Standard normal numbers from words, by the inverse of the error function."""
+    return np.float32(np.sqrt(2)) * jax.scipy.special.erfinv(2.0 * uniform(word) - 1.0)
+
+
+@pytree
+class Randomness:
+    """The random numbers of a batch of chains.
+
+    Attributes:
+        seed: Two uint32 words.
+        chains: Global ids of the chains, uint32 (chains,).
+        base: First draw that the bank holds, int32 (chains,).
+        bank: Standard normal vectors of the draws from `base` on, (bank, dim, chains).
+    """
+
+    seed: Array
+    chains: Array
+    base: Array
+    bank: Array
+
+    def _key(self, stream: int) -> tuple[Array, Array]:
+        return threefry(self.seed[0], self.seed[1], self.chains, np.uint32(stream))
+
+    def ready(self, draw: Array) -> Array:
+        """Whether the bank holds the normal vector of each chain's draw."""
+        return draw - self.base < self.bank.shape[0]
+
+    def normals(self, draw: Array) -> Array:
+        """The normal vector of each chain's `draw`, shape (dim, chains)."""
+        slot = jnp.clip(draw - self.base, 0, self.bank.shape[0] - 1)
+        return jnp.take_along_axis(self.bank, slot[None, None, :], axis=0)[0]
+
+    def words(self, draw: Array, index: Array) -> tuple[Array, Array]:
+        """Two words for each chain's `draw` and `index`, for small decisions."""
+        key0, key1 = self._key(1)
+        return threefry(key0, key1, draw.astype(jnp.uint32), index.astype(jnp.uint32))
+
+    def refilled(self, draw: Array) -> Randomness:
+        """The bank filled anew from each chain's `draw` on."""
+        size, dim, chains = self.bank.shape
+        key0, key1 = self._key(0)
+        half = (dim + 1) // 2
+        draws = draw[None, None, :] + jnp.arange(size, dtype=jnp.int32)[:, None, None]
+        index = jnp.arange(half, dtype=jnp.uint32)[None, :, None]
+        count0, count1 = jnp.broadcast_arrays(draws.astype(jnp.uint32), index)
+        word0, word1 = threefry(key0, key1, count0, count1)
+        bank = normal(jnp.concatenate([word0, word1], axis=1)[:, :dim])
+        return Randomness(self.seed, self.chains, draw, bank.astype(self.bank.dtype))
