@@ -21,7 +21,7 @@ from ppl.diagnostics.estimates import (
     mcse_sd,
     rhat,
 )
-from ppl.diagnostics.report import (
+from ppl.diagnostics.findings import (
     ConvergenceWarning,
     DivergenceWarning,
     EnergyWarning,
@@ -31,9 +31,9 @@ from ppl.diagnostics.report import (
     PPLWarning,
     StuckChainWarning,
     TreeDepthWarning,
-    diagnose,
     warn_findings,
 )
+from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, summarise
 
 __all__ = [

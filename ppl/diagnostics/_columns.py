@@ -23,8 +23,8 @@ from ppl.diagnostics._ess import ess_and_time, split_ess
 from ppl.diagnostics.estimates import tail, worse
 
 # `time` is the autocorrelation time within the chains, in draws.
-COLUMNS = ("mean", "sd", "low", "high", "mcse_mean", "ess_bulk", "ess_tail", "r_hat")
-COLUMNS += ("time",)
+SHOWN = ("mean", "sd", "low", "high", "mcse_mean", "ess_bulk", "ess_tail", "r_hat")
+COLUMNS = (*SHOWN, "time")
 
 
 def site_columns(
@@ -50,8 +50,8 @@ def site_columns(
         ends = np.cumsum([len(rows) for _, rows in group])[:-1]
         for (name, _), part in zip(group, np.split(columns, ends, axis=1), strict=True):
             parts[name].append(part)
-    empty = np.empty((len(COLUMNS), 0))
-    return {name: np.concatenate([empty, *part], axis=1) for name, part in parts.items()}
+    none = np.empty((len(COLUMNS), 0))
+    return {name: np.concatenate([none, *parts[name]], axis=1) for name in names}
 
 
 def _groups(

@@ -86,8 +86,9 @@ def _geyer_sum(correlation: Floats) -> Floats:
     """
     rows = np.arange(len(correlation))
     final = max(0, (correlation.shape[1] - 3) // 2)
+    used = slice(0, 2 * final + 2)
     correlation[:, 0] = 1.0
-    pairs = correlation[:, 0 : 2 * final + 1 : 2] + correlation[:, 1 : 2 * final + 2 : 2]
+    pairs = correlation[:, used][:, ::2] + correlation[:, used][:, 1::2]
     ends = ~(pairs > 0)
     ends[:, final] = True
     last = ends.argmax(axis=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+
 def event_dims(
     name: str,
     shape: Sequence[int],
@@ -32,11 +33,7 @@ def event_dims(
     found: list[str] = []
     for i, size in enumerate(shape):
         dim = dims[i] if i < len(dims) else None
-        usable = (
-            dim is not None
-            and dim not in found
-            and sizes.get(dim, size) == size
-        )
+        usable = dim is not None and dim not in found and sizes.get(dim, size) == size
         found.append(dim if usable and dim is not None else f"{name}_dim_{i}")
     return tuple(found)
 

@@ -1,8 +1,8 @@
 """Diagnostics under the names and with the meaning that NumPyro gives them.
 
-They use the draws as they are, without ranks, and `effective_sample_size` does not split
-the chains. For new work prefer `ess_bulk`, `ess_tail` and `rhat`, which also see heavy
-tails and chains that differ in spread.
+They use the draws as they are, without ranks, and `effective_sample_size` does not
+split the chains. For new work prefer `ess_bulk`, `ess_tail` and `rhat`, which also see
+heavy tails and chains that differ in spread.
 """
 
 from __future__ import annotations
@@ -174,7 +174,8 @@ def print_summary(
             label = f"{name}[{','.join(map(str, index))}]" if index else name
             lines[label] = [np.asarray(column)[index] for column in columns.values()]
     width = max(10, *map(len, lines))
-    print("\n" + " " * width, *(f"{column:>9}" for column in next(iter(table.values()))))
+    header = next(iter(table.values()))
+    print("\n" + " " * width, *(f"{column:>9}" for column in header))
     for label, values in lines.items():
         print(f"{label:>{width}}", *(f"{value:>9.2f}" for value in values))
     print()

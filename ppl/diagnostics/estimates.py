@@ -151,9 +151,9 @@ def mcse_quantile(draws: Any, prob: float) -> Any:
         sides = np.array([[0.1586553], [0.8413447]])
         bounds = betaincinv(size * prob + 1, size * (1 - prob) + 1, sides)
         low, high = bounds * (last + 1) - 1
-        index = np.stack([np.floor(np.maximum(low, 0)), np.ceil(np.minimum(high, last))])
-        places = np.nan_to_num(index, nan=0).astype(np.intp)
-        ends = np.take_along_axis(ascending, places.T, axis=1)
+        low, high = np.floor(np.maximum(low, 0)), np.ceil(np.minimum(high, last))
+        places = np.stack([low, high], axis=1).astype(np.intp)
+        ends = np.take_along_axis(ascending, places, axis=1)
         return (ends[:, 1] - ends[:, 0]) / 2
 
     return per_scalar(draws, statistic)

@@ -11,13 +11,12 @@ import numpy as np
 
 from ppl._errors import ArgumentError, unknown_name
 from ppl._html import block, table
-from ppl.diagnostics._columns import COLUMNS, site_columns
+from ppl.diagnostics._columns import COLUMNS, SHOWN, site_columns
 from ppl.diagnostics._labels import scalar_labels
 
 if TYPE_CHECKING:
     import pandas
 
-_SHOWN = COLUMNS[: COLUMNS.index("time")]
 _WHOLE = ("ess_bulk", "ess_tail")
 _REPR_ROWS = 60
 _LISTED = 40  # names in an error message
@@ -33,25 +32,32 @@ class Summary(Mapping[str, dict[str, Any]]):
     Attributes:
         columns: mean, sd, the two quantiles, mcse_mean, ess_bulk, ess_tail, r_hat.
         labels: The rows, as `tau`, `theta[Choate]` or `theta[0]`.
-        values: The numbers, shape (row, column).
+        numbers: All values, shape (row, column).
         shapes: Each site with the shape of its event, in the order of the rows.
     """
 
     columns: tuple[str, ...]
     labels: tuple[str, ...]
-    values: np.ndarray
+    numbers: np.ndarray
     shapes: Mapping[str, tuple[int, ...]]
+
+    # Numbers have no single truth value: a table equals itself only.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         start = 0
         for name, shape in self.shapes.items():
             stop = start + math.prod(shape)
             if key == name:
-                parts = self.values[start:stop].T.reshape(-1, *shape)
+                parts = self.numbers[start:stop].T.reshape(-1, *shape)
                 return dict(zip(self.columns, (p[()] for p in parts), strict=True))
             start = stop
         if key in self.labels:
-            row = self.values[self.labels.index(key)]
+            row = self.numbers[self.labels.index(key)]
             return dict(zip(self.columns, row, strict=True))
         known = self.labels if len(self.labels) <= _LISTED else self.shapes
         raise unknown_name("row or site", key, known)
@@ -79,11 +85,11 @@ class Summary(Mapping[str, dict[str, Any]]):
         lines = [["", *self.columns]]
         lines += [[self.labels[i], *row] for i, row in zip(shown, cells, strict=True)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        text = [
-            f"{first:<{widths[0]}}"
-            + "".join(f"  {cell:>{w}}" for cell, w in zip(rest, widths[1:], strict=True))
-            for first, *rest in lines
-        ]
+        text = []
+        for first, *rest in lines:
+            padded = zip(rest, widths[1:], strict=True)
+            numbers = "".join(f"  {cell:>{width}}" for cell, width in padded)
+            text.append(f"{first:<{widths[0]}}{numbers}")
         return "\n".join([*text, *self._left_out(shown)])
 
     def html(self, max_rows: int | None = None) -> str:
@@ -101,7 +107,7 @@ class Summary(Mapping[str, dict[str, Any]]):
         import pandas
 
         return pandas.DataFrame(
-            self.values, index=pandas.Index(self.labels), columns=list(self.columns)
+            self.numbers, index=pandas.Index(self.labels), columns=list(self.columns)
         )
 
     def _repr_html_(self) -> str:
@@ -112,11 +118,12 @@ class Summary(Mapping[str, dict[str, Any]]):
 
     def _left_out(self, shown: Sequence[int]) -> list[str]:
         rest = len(self) - len(shown)
-        return [f"... and {rest} more rows; str() and to_pandas() give all"] * (rest > 0)
+        line = f"... and {rest} more rows; str() and to_pandas() give all"
+        return [line] if rest else []
 
     def _cells(self, row: int) -> list[str]:
         """The numbers of a row as text: three digits of the sd decide the decimals."""
-        values = self.values[row]
+        values = self.numbers[row]
         digits = _decimals(values[self.columns.index("sd")])
         return [
             _number(value, 0 if c in _WHOLE else 3 if c == "r_hat" else digits)
@@ -144,16 +151,21 @@ def summarise(
     Returns:
         The table.
     """
+    check_share(prob)
+    shown = list(samples) if names is None else list(names)
+    columns = site_columns(samples, shown, prob)
+    shapes = {name: np.shape(samples[name])[2:] for name in shown}
+    return tabulate(columns, shapes, prob, dims=dims or {}, coords=coords or {})
+
+
+def check_share(prob: float) -> None:
+    """Refuse what is no share of the draws."""
     if not 0 < prob < 1:
         raise ArgumentError(
             f"prob = {prob} is not the share of an interval.",
             value=prob,
             hint="Give a number between 0 and 1, such as 0.9.",
         )
-    shown = list(samples) if names is None else list(names)
-    columns = site_columns(samples, shown, prob)
-    shapes = {name: np.shape(samples[name])[2:] for name in shown}
-    return tabulate(columns, shapes, prob, dims=dims or {}, coords=coords or {})
 
 
 def tabulate(
@@ -170,19 +182,19 @@ def tabulate(
         for name, shape in shapes.items()
         for label in scalar_labels(name, shape, dims.get(name, ()), coords)
     ]
-    wanted = [COLUMNS.index(column) for column in _SHOWN]
+    wanted = [COLUMNS.index(column) for column in SHOWN]
     values = [columns[name][wanted].T for name in shapes]
     ends = {"low": f"{50 * (1 - prob):.4g}%", "high": f"{50 * (1 + prob):.4g}%"}
     return Summary(
-        columns=tuple(ends.get(column, column) for column in _SHOWN),
+        columns=tuple(ends.get(column, column) for column in SHOWN),
         labels=tuple(labels),
-        values=np.concatenate([np.empty((0, len(_SHOWN))), *values]),
+        numbers=np.concatenate([np.empty((0, len(SHOWN))), *values]),
         shapes=dict(shapes),
     )
 
 
 def _decimals(sd: float) -> int:
-    """How many decimals show three digits of the standard deviation; -1 for none fit."""
+    """How many decimals show three digits of the sd; -1 if they are too many."""
     if not np.isfinite(sd) or sd == 0:
         return 3
     digits = 2 - math.floor(math.log10(sd))

@@ -16,6 +16,12 @@ def lower_times(tril: ArrayLike, vectors: ArrayLike) -> Array:
     return jnp.einsum("...ij,...j->...i", tril, vectors, precision=highest)
 
 
+def gram(matrix: ArrayLike) -> Array:
+    """`M M'` for a batch of matrices, in full precision."""
+    matrix, highest = jnp.asarray(matrix), jax.lax.Precision.HIGHEST
+    return jnp.matmul(matrix, jnp.swapaxes(matrix, -2, -1), precision=highest)
+
+
 def solve_lower(tril: ArrayLike, vectors: ArrayLike) -> Array:
     """`L^-1 v` for a batch of matrices and a batch of vectors.
 
@@ -36,6 +42,13 @@ def solve_lower(tril: ArrayLike, vectors: ArrayLike) -> Array:
     tril = jnp.broadcast_to(tril, (*shared, size, size))
     solved = jnp.moveaxis(solve_triangular(tril, columns, lower=True), -1, 0)
     return solved.reshape(*vectors.shape[:extra], *shared, size)
+
+
+def inverse_lower(tril: ArrayLike) -> Array:
+    """`L^-1` for a batch of matrices."""
+    tril = jnp.asarray(tril)
+    identity = jnp.broadcast_to(jnp.eye(tril.shape[-1], dtype=tril.dtype), tril.shape)
+    return solve_triangular(tril, identity, lower=True)
 
 
 def log_diagonal(tril: ArrayLike) -> Array:

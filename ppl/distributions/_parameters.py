@@ -123,3 +123,87 @@ def parameter_error(
         site=site,
         value=shown,
     )
+
+
+class Parametrised:
+    """What has declared parameters: their shapes, their preparation, their checks."""
+
+    @classmethod
+    def parameter_constraints(cls) -> dict[str, Constraint]:
+        """The constraint of each parameter field, in order."""
+        return {
+            f.name: f.metadata["constraint"]
+            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
+            if "constraint" in f.metadata
+        }
+
+    @property
+    def batch_shape(self) -> Shape:
+        """Shape of independent, possibly different members of the family."""
+        shapes = []
+        for name, constraint in self.parameter_constraints().items():
+            shape = shape_of(getattr(self, name))
+            shapes.append(shape[: len(shape) - constraint.event_dim])
+        return tuple(np.broadcast_shapes(*shapes))
+
+    def _set(self, *, validate_args: bool | None = None, **fields: Any) -> None:
+        """Set the fields of an instance from a hand-written `__init__`."""
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        self._prepare(validate_args)
+
+    def _prepare(self, validate_args: bool | None) -> None:
+        """Make parameters numeric and, when they are concrete, check them."""
+        named = self.parameter_constraints()
+        for name, constraint in named.items():
+            value = as_parameter(getattr(self, name), constraint)
+            if value is None or isinstance(value, str | dict):
+                raise ArgumentTypeError(
+                    f"{type(self).__name__}.{name} must be a number or an array, "
+                    f"got {value!r}.",
+                    value=value,
+                )
+            event_dim = constraint.event_dim
+            if len(shape_of(value)) < event_dim:
+                raise ParameterError(
+                    f"{type(self).__name__}.{name} needs at least {event_dim} dims, "
+                    f"got shape {shape_of(value)}.",
+                    value=value,
+                )
+            object.__setattr__(self, name, value)
+        try:
+            _ = self.batch_shape
+        except ValueError:
+            shapes = {name: shape_of(getattr(self, name)) for name in named}
+            raise ParameterError(
+                f"{type(self).__name__}: parameters do not broadcast: {shapes}."
+            ) from None
+        if validate_args is None:
+            validate_args = CHECK_AT_CONSTRUCTION.get()
+        if validate_args:
+            self.check_parameters()
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        """The verdicts on all parameters, traced or concrete.
+
+        A family whose rules tie parameters together (low < high) appends its own.
+        """
+        return [
+            ParameterCheck(name, value, constraint(value), constraint.rule)
+            for name, constraint in self.parameter_constraints().items()
+            if (value := getattr(self, name)) is not None
+        ]
+
+    def check_parameters(self, site: str | None = None) -> None:
+        """Raise `ParameterError` for the first concrete parameter that breaks its rule.
+
+        Args:
+            site: The name to put into the error.
+        """
+        for check in self.parameter_checks():
+            if isinstance(check.ok, jax.core.Tracer):
+                continue
+            ok = np.asarray(check.ok)
+            if ok.all():
+                continue
+            raise parameter_error(type(self).__name__, check, ok, site)

@@ -12,7 +12,7 @@ from ppl._typing import Array, ArrayLike
 
 
 def quantile_of(
-    dist: Any, q: ArrayLike, path: Callable[[Array], Array], low: float, high: float
+    dist: Any, q: ArrayLike, path: Callable[[Array], Array]
 ) -> Array:
     """The value at which `dist.cdf` is `q`, differentiable where `dist.cdf` is.
 
@@ -20,9 +20,8 @@ def quantile_of(
         dist: A continuous distribution on the line.
         q: Probabilities; NaN results outside [0, 1].
         path: An increasing map of the line onto the support; its scale decides how
-            the digits of the answer are spread.
-        low: Where `path` reaches the lower end of what a float can hold.
-        high: Where it reaches the upper end.
+            the digits of the answer are spread. It is searched as far as its
+            exponential is a float.
     """
     q = jnp.asarray(q, jnp.result_type(float, q))
     shape = jnp.broadcast_shapes(q.shape, dist.batch_shape)
@@ -35,7 +34,8 @@ def quantile_of(
         enough = fixed.cdf(path(middle)) >= target
         return jnp.where(enough, below, middle), jnp.where(enough, middle, above)
 
-    start = (jnp.full(shape, low, q.dtype), jnp.full(shape, high, q.dtype))
+    end = float(jnp.log(jnp.finfo(q.dtype).max))
+    start = (jnp.full(shape, -end, q.dtype), jnp.full(shape, end, q.dtype))
     steps = jnp.finfo(q.dtype).nmant + 9
     place = jax.lax.fori_loop(0, steps, halve, start)[1]
     place = jnp.where(target == 0, -jnp.inf, jnp.where(target == 1, jnp.inf, place))

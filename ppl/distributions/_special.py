@@ -84,6 +84,15 @@ def log1mexp(x: Array) -> Array:
     return jnp.where(near, small, jnp.log1p(-jnp.exp(-jnp.where(near, 1.0, x))))
 
 
+def two_shares(logits: Array) -> tuple[Array, Array]:
+    """The logistic function of a logit and of its negative, both to all digits."""
+    e = jnp.exp(-jnp.abs(logits))
+    large = 1 / (1 + e)
+    small = e * large
+    up = logits >= 0
+    return jnp.where(up, large, small), jnp.where(up, small, large)
+
+
 # --- heavy tails ----------------------------------------------------------------------
 
 
@@ -110,6 +119,13 @@ log1p_square = fused(_log1p_square)  # log(1 + w^2), for every w that a float ca
 # --- saddle-point parts ---------------------------------------------------------------
 
 
+def log_ratio(x: Array, mean: Array) -> Array:
+    """log(x / mean), also where the two are nearly equal."""
+    near = jnp.abs(x - mean) < 0.5 * mean
+    close = jnp.log1p(jnp.where(near, (x - mean) / mean, 0.0))
+    return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
+
+
 def deviance_near(x: Array, mean: Array) -> tuple[Array, Array]:
     """The deviance as a series, and where it holds: the two within a factor 1.5."""
     gap, total = mean - x, mean + x
@@ -127,13 +143,6 @@ def _deviance(x: Array, mean: Array) -> Array:
     return jnp.where(near, series, (mean - x) - x * jnp.log(ratio))
 
 
-def _log_ratio(x: Array, mean: Array) -> Array:
-    """log(x / mean), also where the two are nearly equal."""
-    near = jnp.abs(x - mean) < 0.5 * mean
-    close = jnp.log1p(jnp.where(near, (x - mean) / mean, 0.0))
-    return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
-
-
 @partial(_deviance.defjvp, symbolic_zeros=True)
 def _deviance_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (x, mean), (dx, dmean) = primals, tangents
@@ -141,7 +150,7 @@ def _deviance_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     if not isinstance(dmean, jax.custom_derivatives.SymbolicZero):
         change += jnp.where(x == 0, 1.0, (mean - x) / mean) * dmean
     if not isinstance(dx, jax.custom_derivatives.SymbolicZero):
-        change += _log_ratio(x, mean) * dx
+        change += log_ratio(x, mean) * dx
     return _deviance(x, mean), change
 
 

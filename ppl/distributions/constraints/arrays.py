@@ -63,6 +63,15 @@ def _smallest_eigenvalue(xp: Any, value: Any) -> Any:
     return xp.linalg.eigvalsh(xp.where(finite, value, 0.0)).min(-1, initial=np.inf)
 
 
+def _definite(xp: Any, value: Any) -> Any:
+    """Whether a matrix is symmetric with positive eigenvalues."""
+    if xp is np:
+        positive = _smallest_eigenvalue(xp, value) > 0
+    else:  # a factorisation, which costs little inside a traced density
+        positive = (_diagonal(xp, xp.linalg.cholesky(value)) > 0).all(-1)
+    return _symmetric(xp, value) & positive
+
+
 def _identity_like(prototype: Any) -> Array:
     return filled(prototype, jnp.eye(shape_of(prototype)[-1]))
 
@@ -162,7 +171,7 @@ class PositiveDefinite(Constraint):
     @_quiet
     def __call__(self, value: ArrayLike) -> Any:
         xp, value = _square(value, "positive definite matrix")
-        return _symmetric(xp, value) & (_smallest_eigenvalue(xp, value) > 0)
+        return _definite(xp, value)
 
     def feasible_like(self, prototype: ArrayLike) -> Any:
         return _identity_like(prototype)
@@ -199,8 +208,7 @@ class CorrMatrix(Constraint):
     def __call__(self, value: ArrayLike) -> Any:
         xp, value = _square(value, "correlation matrix")
         ones = (abs(_diagonal(xp, value) - 1) < tolerance(value)).all(-1)
-        definite = _symmetric(xp, value) & (_smallest_eigenvalue(xp, value) > 0)
-        return ones & definite
+        return ones & _definite(xp, value)
 
     def feasible_like(self, prototype: ArrayLike) -> Any:
         return _identity_like(prototype)

@@ -194,14 +194,16 @@ class ComposeTransform(Transform):
     def __post_init__(self) -> None:
         object.__setattr__(self, "parts", tuple(self.parts))
 
-    def _domain_dims(self) -> int:
+    def domain_dims(self) -> int:
+        """How many event dims the whole takes."""
         needed = 0  # event dims that the parts from here on need
         for part in reversed(self.parts):
             inside, outside = part.domain.event_dim, part.codomain.event_dim
             needed = max(needed + inside - outside, inside)
         return needed
 
-    def _codomain_dims(self) -> int:
+    def codomain_dims(self) -> int:
+        """How many event dims the whole gives."""
         made = 0  # event dims that the parts up to here make
         for part in self.parts:
             inside, outside = part.domain.event_dim, part.codomain.event_dim
@@ -211,7 +213,7 @@ class ComposeTransform(Transform):
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
         first = self.parts[0].domain if self.parts else constraints.real
-        return with_event_dims(first, self._domain_dims() - first.event_dim)
+        return with_event_dims(first, self.domain_dims() - first.event_dim)
 
     @property
     def codomain(self) -> Constraint:  # type: ignore[override]
@@ -223,7 +225,7 @@ class ComposeTransform(Transform):
         return support
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
-        event_dim = self._domain_dims()
+        event_dim = self.domain_dims()
         y, total = as_float(x), None
         for part in self.parts:
             y, log_det = part.forward_and_log_det(y)
@@ -233,7 +235,7 @@ class ComposeTransform(Transform):
         return y, jnp.zeros(y.shape, y.dtype) if total is None else total
 
     def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
-        event_dim = self._codomain_dims()
+        event_dim = self.codomain_dims()
         x, total = as_float(y), None
         for part in reversed(self.parts):
             x, log_det = part.inverse_and_log_det(x)

@@ -13,6 +13,7 @@ from ppl._errors import ShapeError
 from ppl._pytree import pytree
 from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions import constraints
+from ppl.distributions._linalg import gram
 from ppl.distributions.transforms.base import Transform, as_float
 from ppl.distributions.transforms.scalar import exp_in_range
 
@@ -127,12 +128,6 @@ class CorrCholeskyTransform(Transform):
         return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
 
 
-def _gram(tril: Array) -> Array:
-    """`L L'` in full precision."""
-    highest = jax.lax.Precision.HIGHEST
-    return jnp.matmul(tril, jnp.swapaxes(tril, -2, -1), precision=highest)
-
-
 @pytree
 class CholeskyTransform(Transform):
     """From a positive definite matrix to its lower Cholesky factor."""
@@ -146,7 +141,7 @@ class CholeskyTransform(Transform):
 
     def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         y = as_float(y)
-        return _gram(y), self._log_det_of_square(y)
+        return gram(y), self._log_det_of_square(y)
 
     def _log_det_of_square(self, tril: Array) -> Array:
         """Of `L -> L L'`, between lower triangles: `2^n prod_j L_jj^(n - j)`."""
@@ -168,7 +163,7 @@ class CorrMatrixCholeskyTransform(Transform):
 
     def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         y = as_float(y)
-        return _gram(y), self._log_det_of_square(y)
+        return gram(y), self._log_det_of_square(y)
 
     def _log_det_of_square(self, tril: Array) -> Array:
         """Of `L -> L L'`, between strict lower triangles: `prod_j L_jj^(n - 1 - j)`."""

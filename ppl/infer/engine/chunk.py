@@ -18,12 +18,14 @@ class Buffer(NamedTuple):
 
     Attributes:
         steps: Number of steps done, int32 ().
+        cramped: Whether a chain waits for a kernel with more room, bool ().
         done: (rows, chains).
         position: (rows, dim, chains).
         statistics: (rows, count, chains).
     """
 
     steps: Array
+    cramped: Array
     done: Array
     position: Array
     statistics: Array
@@ -56,6 +58,7 @@ def run_chunk(
     dtype = randomness.bank.dtype
     buffer = Buffer(
         jnp.int32(0),
+        jnp.zeros((), bool),
         jnp.zeros((rows, chains), bool),
         jnp.zeros((rows, dim, chains), dtype),
         jnp.zeros((rows, len(kernel.statistics), chains), dtype),
@@ -67,6 +70,7 @@ def run_chunk(
         row = out.steps
         return state, Buffer(
             row + 1,
+            out.cramped,
             out.done.at[row].set(emitted.done),
             out.position.at[row].set(emitted.position),
             out.statistics.at[row].set(emitted.statistics),
@@ -82,4 +86,4 @@ def run_chunk(
         state, buffer = jax.lax.while_loop(unfinished, body, carry)
     else:
         state, buffer = jax.lax.fori_loop(0, rows, lambda _, c: body(c), carry)
-    return state, randomness, buffer
+    return state, randomness, buffer._replace(cramped=kernel.cramped(state))

@@ -8,12 +8,20 @@ memory accesses coalesce.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from ppl._typing import Array
 from ppl.infer.engine.randomness import Randomness
+
+
+MAX_ENERGY_ERROR = 1000.0
+"""A trajectory whose energy has grown by more diverges (Stan's threshold)."""
+
+T = TypeVar("T")
 
 
 class Target(Protocol):
@@ -27,6 +35,16 @@ class Target(Protocol):
 def batch_value_and_grad(target: Target, positions: Array) -> tuple[Array, Array]:
     """Log densities (chains,) and gradients (dim, chains) at (dim, chains) positions."""
     return jax.vmap(target.value_and_grad, in_axes=1, out_axes=(0, 1))(positions)
+
+
+def where(mask: Array, new: T, old: T) -> T:
+    """Leaf by leaf, `new` for the chains in `mask` and `old` for the others."""
+    return jax.tree.map(lambda a, b: jnp.where(mask, a, b), new, old)
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Dot products over the last axis but one: (…, dim, chains) to (…, chains)."""
+    return (a * b).sum(-2)
 
 
 class Emitted(NamedTuple):
@@ -52,10 +70,39 @@ class AbstractKernel(ABC):
     """
 
     statistics: tuple[str, ...]
+    step_size: Any
+    metric: Any
 
     @abstractmethod
-    def init(self, positions: Array) -> Any:
-        """A state whose first step evaluates the target at `positions`."""
+    def init(self, positions: np.ndarray) -> Any:
+        """A state whose first step evaluates the target at `positions`, (dim, chains).
+
+        Made of NumPy arrays: making it compiles nothing.
+        """
+
+    @abstractmethod
+    def single_step(self, step_size: float) -> AbstractKernel:
+        """The kernel with trajectories of one step of that size."""
+
+    def cramped(self, state: Any) -> Array:
+        """Whether a chain waits for a kernel with more room, bool ()."""
+        return jnp.zeros((), bool)
+
+    def with_room(self, state: Any) -> tuple[AbstractKernel, Any]:
+        """The kernel and its state with more room, for when a chain is cramped."""
+        return self, state
+
+    @abstractmethod
+    def evaluation(self, state: Any) -> tuple[Array, Array]:
+        """Log densities (chains,) and gradients (dim, chains), after that first step."""
+
+    @abstractmethod
+    def alive(self, randomness: Randomness, state: Any, num_draws: Array) -> Array:
+        """Which chains move in the next step, bool (chains,)."""
+
+    @abstractmethod
+    def busy(self, randomness: Randomness, state: Any, num_draws: Array) -> Array:
+        """Which chains have anything left to do, moving or emitting, bool (chains,)."""
 
     @abstractmethod
     def step(
@@ -63,5 +110,7 @@ class AbstractKernel(ABC):
     ) -> tuple[Any, Emitted]:
         """One step of every chain that has not finished its first `num_draws` draws.
 
-        The state has a field `draw`, int32 (chains,): draws finished so far.
+        What a chain draws depends on the randomness and its own state only, never on
+        where the other chains are. The state has a field `draw`, int32 (chains,): draws
+        finished so far.
         """

@@ -1,5 +1,6 @@
 """Kernels, one a file."""
 
+from ppl.infer.engine.kernels.hmc import HMC
 from ppl.infer.engine.kernels.nuts import NUTS
 
-__all__ = ["NUTS"]
+__all__ = ["HMC", "NUTS"]

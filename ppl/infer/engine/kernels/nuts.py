@@ -21,19 +21,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._pytree import pytree, static
+from ppl._pytree import pytree, replace, static
 from ppl._typing import Array
 from ppl.infer.engine.kernel import (
+    MAX_ENERGY_ERROR,
     AbstractKernel,
     Emitted,
     Target,
     batch_value_and_grad,
+    dot,
+    where,
 )
 from ppl.infer.engine.metric import AbstractMetric
 from ppl.infer.engine.randomness import Randomness, uniform
-
-MAX_ENERGY_ERROR = 1000.0
-
 
 class Leaf(NamedTuple):
     """A point of a trajectory: vectors (dim, chains), numbers (chains,).
@@ -80,7 +80,7 @@ class Decisions(NamedTuple):
         swap: The trajectory goes on from its other end.
         begin: A new trajectory is due.
         done: A draw is finished.
-        slot: Where the leaf is kept for later checks; beyond the last slot: nowhere.
+        slot: Where the leaf is kept for later checks; -1: nowhere.
     """
 
     take: Array
@@ -162,14 +162,6 @@ class NUTSState(NamedTuple):
         return self.progress.draw
 
 
-def _where(mask: Array, new: NamedTuple, old: NamedTuple) -> NamedTuple:
-    return jax.tree.map(lambda a, b: jnp.where(mask, a, b), new, old)
-
-
-def _dot(a: Array, b: Array) -> Array:
-    return (a * b).sum(-2)
-
-
 @pytree
 class NUTS(AbstractKernel):
     """The no-U-turn sampler.
@@ -195,18 +187,18 @@ class NUTS(AbstractKernel):
         "diverging",
     )
 
-    def init(self, positions: Array) -> NUTSState:
+    def init(self, positions: np.ndarray) -> NUTSState:
         dim, chains = positions.shape
         n = self.levels
 
-        def zeros(*shape: int) -> Array:
-            return jnp.zeros((*shape, chains), positions.dtype)
+        def zeros(*shape: int) -> np.ndarray:
+            return np.zeros((*shape, chains), positions.dtype)
 
-        def integer() -> Array:
-            return jnp.zeros(chains, jnp.int32)
+        def integer() -> np.ndarray:
+            return np.zeros(chains, jnp.int32)
 
-        def no() -> Array:
-            return jnp.zeros(chains, bool)
+        def no() -> np.ndarray:
+            return np.zeros(chains, bool)
 
         numbers = {name: zeros() for name in Progress._fields}
         numbers |= {k: integer() for k in ("draw", "depth", "leaf", "leaves")}
@@ -215,7 +207,7 @@ class NUTS(AbstractKernel):
         leaf = Leaf(positions, *vectors[1:], zeros())
         return NUTSState(
             progress=Progress(**numbers),
-            decided=Decisions(no(), no(), no(), no(), no(), integer() + n),
+            decided=Decisions(no(), no(), no(), no(), no(), integer() - 1),
             statistics=zeros(len(self.statistics)),
             leaf=leaf,
             previous=Stored(zeros(dim), zeros(dim), zeros()),
@@ -225,6 +217,25 @@ class NUTS(AbstractKernel):
             first=Stored(zeros(n, dim), zeros(n, dim), zeros(n)),
             before=Stored(zeros(n, dim), zeros(n, dim), zeros(n)),
         )
+
+    def single_step(self, step_size: float) -> NUTS:
+        return replace(self, max_depth=np.int32(1))
+
+    def cramped(self, state: NUTSState) -> Array:
+        return (state.progress.depth > self.levels).any()
+
+    def with_room(self, state: NUTSState) -> tuple[NUTS, NUTSState]:
+        levels = max(int(self.max_depth) - 1, self.levels)
+        more = levels - self.levels
+
+        def grown(stored: Stored) -> Stored:
+            return Stored(*(jnp.concatenate([a, a[:1].repeat(more, 0)]) for a in stored))
+
+        state = state._replace(first=grown(state.first), before=grown(state.before))
+        return replace(self, levels=levels), state
+
+    def evaluation(self, state: NUTSState) -> tuple[Array, Array]:
+        return state.progress.logp, state.leaf.gradient
 
     def alive(self, randomness: Randomness, state: NUTSState, num_draws: Array) -> Array:
         s = state.progress
@@ -268,12 +279,12 @@ class NUTS(AbstractKernel):
         """Do what the newest leaf has decided, but for moving on from it."""
         leaf, decided = state.leaf, state.decided
         newest = Candidate(leaf.position, leaf.gradient)
-        sub = _where(decided.take, newest, state.candidate_sub)
+        sub = where(decided.take, newest, state.candidate_sub)
         slots = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
         write = slots == decided.slot
         kept = Stored(leaf.momentum, leaf.integral, leaf.product)
         return state._replace(
-            candidate=_where(decided.accept, sub, state.candidate),
+            candidate=where(decided.accept, sub, state.candidate),
             candidate_sub=sub,
             first=_written(state.first, write, kept),
             before=_written(state.before, write, state.previous),
@@ -286,11 +297,11 @@ class NUTS(AbstractKernel):
         s, candidate = state.progress, state.candidate
         begin, swap = alive & state.decided.begin, alive & state.decided.swap
         p0 = randomness.normals(s.draw)
-        start_energy = 0.5 * _dot(p0, p0) - s.logp
+        start_energy = 0.5 * dot(p0, p0) - s.logp
         zero = jnp.zeros_like(start_energy)
         start = Leaf(*candidate[:1], p0, *candidate[1:], jnp.zeros_like(p0), zero)
-        here = _where(begin, start, _where(swap, state.outer, state.leaf))
-        outer = _where(begin, start, _where(swap, state.leaf, state.outer))
+        here = where(begin, start, where(swap, state.outer, state.leaf))
+        outer = where(begin, start, where(swap, state.leaf, state.outer))
         s = s._replace(
             sign=jnp.where(begin, 1.0, s.sign),
             start_energy=jnp.where(begin, start_energy, s.start_energy),
@@ -308,7 +319,7 @@ class NUTS(AbstractKernel):
         logp, gradient = batch_value_and_grad(target, position)
         momentum = half + 0.5 * step * self.metric.pull(gradient)
         integral = here.integral + 0.5 * move * (here.momentum + momentum)
-        product = _dot(momentum, integral)
+        product = dot(momentum, integral)
         return Leaf(position, momentum, gradient, integral, product), logp
 
     def _turns(
@@ -350,7 +361,7 @@ class NUTS(AbstractKernel):
         turned, on_far, on_near = turns
         growing, valued = alive & ~s.unvalued, alive & s.unvalued
         n = s.leaf
-        energy = 0.5 * _dot(leaf.momentum, leaf.momentum) - logp
+        energy = 0.5 * dot(leaf.momentum, leaf.momentum) - logp
         weight = s.start_energy - energy
         weight = jnp.where(jnp.isnan(weight) | (weight == jnp.inf), -jnp.inf, weight)
         diverging = weight < -MAX_ENERGY_ERROR
@@ -367,7 +378,7 @@ class NUTS(AbstractKernel):
         accept = (merge & favour) | valued
         logp_sub = jnp.where(take, logp, s.logp_sub)
         energy_sub = jnp.where(take, energy, s.energy_sub)
-        logp, energy = _where(accept, (logp_sub, energy_sub), (s.logp, s.energy))
+        logp, energy = where(accept, (logp_sub, energy_sub), (s.logp, s.energy))
 
         depth, leaves = s.depth + merge, s.leaves + growing
         crossed = jnp.where(n == 0, on_far, s.crossed)
@@ -406,15 +417,15 @@ class NUTS(AbstractKernel):
             crossed=crossed,
         )
         keep = growing & (n & 1 == 0)
-        slot = jnp.where(keep, level, self.levels)
+        slot = jnp.where(keep, level, -1)
         decisions = Decisions(take, accept, turn_round, done | valued, done, slot)
         return new, decisions, statistics
 
 
 def _turned(stored: Stored, leaf: Leaf, sign: Array) -> Array:
     """Whether the trajectory between stored leaves and the newest has turned."""
-    from_stored = _dot(stored.momentum, leaf.integral) - stored.product
-    from_newest = leaf.product - _dot(stored.integral, leaf.momentum)
+    from_stored = dot(stored.momentum, leaf.integral) - stored.product
+    from_newest = leaf.product - dot(stored.integral, leaf.momentum)
     return (sign * from_stored <= 0) | (sign * from_newest <= 0)
 
 

@@ -1,0 +1,322 @@
+"""The checks of a finished run: divergences, chains that disagree, too few draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ppl.diagnostics._columns import COLUMNS, site_columns
+from ppl.diagnostics._draws import Floats
+from ppl.diagnostics._labels import scalar_labels
+from ppl.diagnostics.estimates import ebfmi
+from ppl.diagnostics.findings import (
+    ConvergenceWarning,
+    DivergenceWarning,
+    EnergyWarning,
+    Finding,
+    LowESSWarning,
+    NonFiniteWarning,
+    StuckChainWarning,
+    TreeDepthWarning,
+)
+
+RHAT_MAX = 1.01  # Vehtari et al. 2021
+RHAT_NEVER = 1.1  # no run is so short that this is chance
+FALSE_ALARM = 1e-3  # chance of an R-hat warning in a healthy run
+ESS_TOTAL = 400
+ESS_PER_CHAIN = 100
+ESS_CHAINS = 16
+EBFMI_MIN = 0.3
+DEPTH_SHARE = 0.01
+DEPTH_SHARE_OF_CHAIN = 0.05
+MIN_DRAWS = 100
+MIN_CHAINS = 4
+STUCK_DRAWS = 10
+SHIFT = 0.5  # divergences gather where they lie half a standard deviation off
+NAMED = 3  # sites that a message names
+
+
+_Columns: TypeAlias = Mapping[str, Floats]
+
+
+class Results(Protocol):
+    """What `diagnose` reads; a `Posterior` has it."""
+
+    @property
+    def samples(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def sample_stats(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def dims(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def coords(self) -> Mapping[str, Any]: ...
+    @property
+    def deterministic(self) -> frozenset[str]: ...
+
+
+def diagnose(posterior: Results, columns: _Columns | None = None) -> list[Finding]:
+    """Look at a result for all that makes it doubtful; nothing if it is healthy.
+
+    **R-hat.** Above 1.01, and above what chains of this length and autocorrelation time
+    show by chance once in a thousand runs, over all scalars together; 1.1 is too much
+    in any case. If chains sample one distribution, the variance of the means of m half
+    chains of n draws is that of a mean of n / time draws, so that
+    n (R-hat² - 1) + 1 = time X / (m - 1) with X from a chi-squared distribution of
+    m - 1 degrees. The time comes from within the chains: chains that sit in different
+    modes do not excuse themselves. At 4 x 1000 independent draws the bound is below
+    1.01; at 4 x 100 it is 1.03, where a bare 1.01 cries wolf in every other run.
+
+    **Effective sample size**, the smaller of bulk and tail. At least 400 in all, which
+    makes the errors of means and quantiles small and their estimates stable, and 100
+    for each chain up to 16 chains, since the estimate rests on autocorrelations and
+    R-hat on the halves of each chain. With more chains the estimate is averaged over
+    them, and 1600 are enough for any summary: 512 short chains need not give 51 200.
+    Where the run is so short that even independent draws might fall below (fewer than
+    three times as many), a third of the draws is asked for, and a note says so.
+
+    Args:
+        posterior: The result.
+        columns: What `site_columns` said of its samples, if that is known already.
+
+    Returns:
+        Warnings first, then notes.
+    """
+    if columns is None:
+        columns = site_columns(posterior.samples, posterior.samples)
+    found = [
+        *_divergences(posterior, columns),
+        *_tree_depth(posterior.sample_stats),
+        *_stuck(posterior),
+        *_non_finite(posterior, columns),
+    ]
+    shape = _sample_shape(posterior)
+    if shape[1] >= MIN_DRAWS:
+        scalars = _Scalars(posterior, columns)
+        found += [*_disagreement(scalars, shape), *_few_effective(scalars, shape)]
+        found += _energy(posterior.sample_stats)
+    return found + _notes(shape)
+
+
+class _Scalars:
+    """One column at a time for all scalars of all sites, with the label of each."""
+
+    def __init__(self, posterior: Results, columns: _Columns):
+        self._posterior = posterior
+        self._sites = list(columns)
+        self._table = np.concatenate(list(columns.values()), axis=1)
+        self._ends = np.cumsum([part.shape[1] for part in columns.values()])
+
+    def __len__(self) -> int:
+        return self._table.shape[1]
+
+    def column(self, name: str) -> Floats:
+        return self._table[COLUMNS.index(name)]
+
+    def label(self, index: int) -> str:
+        site = int(np.searchsorted(self._ends, index, side="right"))
+        name = self._sites[site]
+        start = self._ends[site - 1] if site else 0
+        return _labels(self._posterior, name)[index - start]
+
+    def worst(self, badness: Floats, texts: Sequence[str]) -> str:
+        """The labels of the highest `badness` that is not NaN, each with its text."""
+        bad = np.flatnonzero(~np.isnan(badness))
+        first = bad[np.argsort(-badness[bad], kind="stable")][:NAMED]
+        named = [f"{self.label(int(i))} ({texts[i]})" for i in first]
+        return _listed(named, len(bad))
+
+
+def _divergences(posterior: Results, columns: _Columns) -> Iterator[Finding]:
+    diverging = np.asarray(posterior.sample_stats.get("diverging", [[]]), dtype=bool)
+    if not diverging.any():
+        return
+    where = _gathering(posterior, columns, diverging)
+    yield Finding(
+        DivergenceWarning,
+        f"{_share(diverging)} diverged, in {_chains(np.any(diverging, axis=1))}: "
+        f"parts of the posterior may be missing.{where}",
+        "Raise target_accept_prob towards 0.99, or reparameterise the model "
+        "(a non-centred form often helps).",
+    )
+
+
+def _gathering(posterior: Results, columns: _Columns, diverging: np.ndarray) -> str:
+    """Where the divergent draws lie, if that is apart from the others."""
+    best, words = SHIFT, ""
+    for name in columns:
+        if name in posterior.deterministic or diverging.sum() < 5:
+            continue
+        mean, sd = columns[name][:2]
+        there = posterior.samples[name][diverging].reshape(diverging.sum(), -1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = np.nan_to_num((there.mean(axis=0) - mean) / sd, posinf=0, neginf=0)
+        if shift.size and np.abs(shift).max() > best:
+            at = int(np.abs(shift).argmax())
+            best, side = abs(shift[at]), "small" if shift[at] < 0 else "large"
+            words = f" They gather at {side} {_labels(posterior, name)[at]}."
+    return words
+
+
+def _tree_depth(stats: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    reached = np.asarray(stats.get("reached_max_treedepth", [[False]]), dtype=bool)
+    by_chain = reached.mean(axis=1)
+    if reached.mean() > DEPTH_SHARE or by_chain.max() > DEPTH_SHARE_OF_CHAIN:
+        yield Finding(
+            TreeDepthWarning,
+            f"{_share(reached)} reached the greatest tree depth, in "
+            f"{_chains(by_chain > 0)}: they moved less far than they could.",
+            "Raise max_tree_depth, or rescale or reparameterise the model.",
+        )
+
+
+def _stuck(posterior: Results) -> Iterator[Finding]:
+    """Chains in which no continuous site ever moves.
+
+    Constants that all chains share (the diagonal of a correlation matrix) do not count,
+    unless there is nothing else. A healthy run is settled by its first site.
+    """
+    chains, length = _sample_shape(posterior)
+    still, any_site, alike = np.ones(chains, dtype=bool), False, True
+    for name in posterior.samples if length >= STUCK_DRAWS else ():
+        if name in posterior.deterministic:
+            continue
+        draws = posterior.samples[name]
+        if not draws.size or not np.issubdtype(draws.dtype, np.inexact):
+            continue
+        any_site = True
+        moves = (draws != draws[:, :1]).any(axis=tuple(range(1, draws.ndim)))
+        if not moves.any() and (draws[:, 0] == draws[:1, 0]).all():
+            continue
+        alike = False
+        still &= ~moves
+        if not still.any():
+            return
+    if any_site and length >= STUCK_DRAWS:
+        whole = "all chains, at one and the same point" if alike else _chains(still)
+        yield Finding(
+            StuckChainWarning,
+            f"No site ever moved in {whole}.",
+            "Look at the step size and the acceptance rate; try other starting points.",
+        )
+
+
+def _non_finite(posterior: Results, columns: _Columns) -> Iterator[Finding]:
+    named = []
+    for name, part in columns.items():
+        if not np.isfinite(part[COLUMNS.index("mean")]).all():
+            wrong = ~np.isfinite(posterior.samples[name])
+            if wrong.any():
+                named.append(f"{name} ({wrong.sum()} of {wrong.size} values)")
+    if named:
+        text = _listed(named[:NAMED], len(named))
+        yield Finding(
+            NonFiniteWarning,
+            f"Draws are infinite or not numbers: {text}.",
+            "Look for divisions by zero and for overflow where it is computed.",
+        )
+
+
+def _disagreement(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding]:
+    from scipy.special import chdtri
+
+    if shape[0] < 2 or not len(scalars):
+        return
+    degrees, half = 2 * shape[0] - 1, shape[1] // 2
+    spread = chdtri(degrees, FALSE_ALARM / (2 * len(scalars))) / degrees
+    time = np.fmax(scalars.column("time"), 1.0)
+    chance = np.sqrt(1 + (time * spread - 1) / half)
+    bound = np.fmax(RHAT_MAX, np.fmin(chance, RHAT_NEVER))
+    values = scalars.column("r_hat")
+    badness = np.where(values > bound, values, np.nan)
+    count = int(np.sum(~np.isnan(badness)))
+    if count:
+        texts = [f"R-hat {value:.2f}" for value in values]
+        yield Finding(
+            ConvergenceWarning,
+            f"Chains disagree about {count} of {len(scalars)} scalars: "
+            f"{scalars.worst(badness, texts)}.",
+            "Do not use these draws; run longer, or look for several modes and for "
+            "parameters that the data do not tell apart.",
+        )
+
+
+def _few_effective(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding]:
+    needed = min(_needed(shape[0]), shape[0] * shape[1] / 3)
+    bulk, tail = scalars.column("ess_bulk"), scalars.column("ess_tail")
+    values = np.fmin(bulk, tail)
+    badness = np.where(values < needed, -values, np.nan)
+    count = int(np.sum(~np.isnan(badness)))
+    if count:
+        texts = [
+            f"{'bulk' if b <= t else 'tail'} ESS {v:.0f}"
+            for b, t, v in zip(bulk, tail, values, strict=True)
+        ]
+        yield Finding(
+            LowESSWarning,
+            f"{count} of {len(scalars)} scalars have fewer than {needed:.0f} effective "
+            f"draws: {scalars.worst(badness, texts)}.",
+            "Run longer, or reparameterise what mixes slowly.",
+        )
+
+
+def _energy(stats: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    values = ebfmi(stats["energy"]) if "energy" in stats else np.array([])
+    low = values < EBFMI_MIN
+    if low.any():
+        yield Finding(
+            EnergyWarning,
+            f"E-BFMI is below {EBFMI_MIN} in {_chains(low)}, at the least "
+            f"{np.nanmin(values):.2f}: heavy tails are explored slowly.",
+            "Reparameterise the model, above all its scale parameters.",
+        )
+
+
+def _notes(shape: tuple[int, int]) -> list[Finding]:
+    chains, length = shape
+    if length < MIN_DRAWS:
+        text = f"{length} draws in a chain are too few to check whether chains agree."
+        return [Finding(None, text)]
+    notes = []
+    if chains < MIN_CHAINS:
+        few = "one chain tells" if chains == 1 else f"{chains} chains tell"
+        notes.append(Finding(None, f"Only {few} little about convergence; run four."))
+    if chains * length < 3 * _needed(chains):
+        text = f"{chains * length} draws may not give {_needed(chains)} effective ones."
+        notes.append(Finding(None, f"A short run: {text}"))
+    return notes
+
+
+def _needed(chains: int) -> int:
+    return max(ESS_TOTAL, ESS_PER_CHAIN * min(chains, ESS_CHAINS))
+
+
+def _sample_shape(posterior: Results) -> tuple[int, int]:
+    """How many chains and draws there are."""
+    for group in (posterior.sample_stats, posterior.samples):
+        for values in group.values():
+            if np.ndim(values) >= 2:
+                return values.shape[0], values.shape[1]
+    return 0, 0
+
+
+def _labels(posterior: Results, name: str) -> list[str]:
+    shape = posterior.samples[name].shape[2:]
+    return scalar_labels(name, shape, posterior.dims.get(name, ()), posterior.coords)
+
+
+def _share(flags: np.ndarray) -> str:
+    return f"{flags.sum()} of {flags.size} draws ({100 * flags.mean():.2g}%)"
+
+
+def _chains(flags: Any) -> str:
+    """`chain 2`, `3 of 4 chains`."""
+    if flags.sum() == 1:
+        return f"chain {int(flags.argmax())}"
+    return f"{flags.sum()} of {flags.size} chains"
+
+
+def _listed(named: Sequence[str], count: int) -> str:
+    rest = f" and {count - len(named)} more" if count > len(named) else ""
+    return ", ".join(named) + rest

@@ -1,0 +1,144 @@
+"""The beta distribution."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions._quantiles import quantile_of
+from ppl.distributions._special import (
+    as_floats,
+    clip_unit,
+    deviance,
+    fused,
+    log_ratio,
+    stirling_rest,
+    stirling_slope,
+)
+from ppl.distributions._special_tails import log_betainc
+from ppl.distributions.distribution import Distribution, distribution, param
+
+
+@jax.custom_jvp
+def _log_density(a: Array, b: Array, x: Array) -> Array:
+    # A binomial probability: of a - 1 and b - 1 events, or of a or b if below one.
+    flat_a, flat_b = a >= 1, b >= 1
+    at_end = (~flat_a & (x == 0)) | (~flat_b & (x == 1))
+    x = jnp.where(at_end, 0.5, x)
+    k, m = jnp.where(flat_a, a - 1, a), jnp.where(flat_b, b - 1, b)
+    n = k + m
+    both = jnp.where(flat_a & flat_b, jnp.log1p(n), -jnp.log(n))
+    outer = jnp.where(flat_a == flat_b, both, 0.0)
+    outer += jnp.where(flat_a, 0.0, jnp.log(a) - jnp.log(x))
+    outer += jnp.where(flat_b, 0.0, jnp.log(b) - jnp.log1p(-x))
+    rest = stirling_rest(n) - stirling_rest(k) - stirling_rest(m)
+    inside = outer + rest - deviance(k, n * x) - deviance(m, n * (1 - x))
+    return jnp.where(at_end, jnp.inf, inside)
+
+
+@partial(_log_density.defjvp, symbolic_zeros=True)
+def _log_density_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (a, b, x), (da, db, dx) = primals, tangents
+    n, y = a + b, 1 - x
+    change = jnp.zeros_like(x)
+    zero = jax.custom_derivatives.SymbolicZero
+    if not isinstance(dx, zero):
+        left = jnp.where(a == 1, 0.0, (a - 1) / jnp.where(a == 1, 1.0, x))
+        right = jnp.where(b == 1, 0.0, (b - 1) / jnp.where(b == 1, 1.0, y))
+        change += (left - right) * dx
+    if not isinstance(da, zero):
+        psi = stirling_slope(n) - stirling_slope(a) + (b / n) / a
+        change += (log_ratio(n * x, a) + psi) * da
+    if not isinstance(db, zero):
+        psi = stirling_slope(n) - stirling_slope(b) + (a / n) / b
+        change += (log_ratio(n * y, b) + psi) * db
+    return _log_density(a, b, x), change
+
+
+@fused
+def _beta_log_prob(a: ArrayLike, b: ArrayLike, value: ArrayLike) -> Array:
+    a, b, x = jnp.broadcast_arrays(*as_floats(a, b, value))
+    outside = (x < 0) | (x > 1)
+    inside = _log_density(a, b, jnp.where(outside, 0.5, x))
+    return jnp.where(outside, -jnp.inf, inside)
+
+
+@distribution
+class Beta(Distribution):
+    """Beta, on the unit interval.
+
+    At 0 and 1 the density is its limit, infinite for a concentration below one. Draws
+    that would be rounded to 0 or 1 become the nearest float inside.
+
+    Args:
+        concentration1: The power of x plus one, of shape `batch_shape`.
+        concentration0: The power of 1 - x plus one.
+    """
+
+    concentration1: ArrayLike = param(constraints.positive)
+    concentration0: ArrayLike = param(constraints.positive)
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        a, b = as_floats(self.concentration1, self.concentration0)
+        return clip_unit(jax.random.beta(key, a, b, self.shape(sample_shape)))
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _beta_log_prob(self.concentration1, self.concentration0, value)
+
+    def cdf(self, value: ArrayLike) -> Array:
+        return jnp.exp(self.log_cdf(value))
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        a, b, x = as_floats(self.concentration1, self.concentration0, value)
+        inside = clip_unit(x)
+        log_cdf = log_betainc(a, b, inside, 1 - inside)
+        return jnp.where(x <= 0, -jnp.inf, jnp.where(x >= 1, 0.0, log_cdf))
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        a, b, x = as_floats(self.concentration1, self.concentration0, value)
+        inside = clip_unit(x)
+        log_sf = log_betainc(b, a, 1 - inside, inside)
+        return jnp.where(x >= 1, -jnp.inf, jnp.where(x <= 0, 0.0, log_sf))
+
+    def icdf(self, q: ArrayLike) -> Array:
+        return quantile_of(self, q, jax.nn.sigmoid)
+
+    @property
+    def mean(self) -> Array:
+        a, b = self.concentration1, self.concentration0
+        return self._over_batch(a / (a + b))
+
+    @property
+    def variance(self) -> Array:
+        a, b = self.concentration1, self.concentration0
+        n = a + b
+        return self._over_batch((a / n) * (b / n) / (n + 1))
+
+    @property
+    def mode(self) -> Array:
+        """The mode; NaN where there are two, or none (both concentrations at most 1)."""
+        a, b = as_floats(self.concentration1, self.concentration0)
+        peaked = (a > 1) | (b > 1)
+        inside = (a - 1) / jnp.where(peaked, a + b - 2, 1.0)
+        inside = jnp.where(a <= 1, 0.0, jnp.where(b <= 1, 1.0, inside))
+        return self._over_batch(jnp.where(peaked, inside, jnp.nan))
+
+    def entropy(self) -> Array:
+        a, b = as_floats(self.concentration1, self.concentration0)
+        n = a + b
+
+        def excess(c: Array) -> Array:  # digamma(c) - log(c)
+            return stirling_slope(c) - 1 / c
+
+        log_beta = stirling_rest(a) + stirling_rest(b) - stirling_rest(n)
+        log_beta += jnp.log(n) - jnp.log(a) - jnp.log(b)
+        shares = jnp.log(a / n) + jnp.log(b / n)
+        slopes = (n - 2) * excess(n) - (a - 1) * excess(a) - (b - 1) * excess(b)
+        return log_beta + shares + slopes

@@ -1,0 +1,247 @@
+"""The binomial distribution, by probability or by logit."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ArgumentError
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions._counts import binomial
+from ppl.distributions._parameters import one_of
+from ppl.distributions._quantiles import count_quantile_of
+from ppl.distributions._special import (
+    as_floats,
+    deviance,
+    deviance_near,
+    fused,
+    is_whole,
+    stirling_rest,
+    two_shares,
+)
+from ppl.distributions._special_tails import log_betainc
+from ppl.distributions.constraints import Constraint
+from ppl.distributions.distribution import Distribution, distribution, param
+
+_EXPONENTIAL = -40.0  # below, the logistic function is the exponential to the last digit
+
+
+def _counts(total: ArrayLike, value: ArrayLike) -> tuple[Array, Array, Array]:
+    """Successes and failures (zero outside the support), and what is outside."""
+    total, value = jnp.asarray(total), jnp.asarray(value)
+    outside = (value < 0) | (value > total) | ~jnp.asarray(is_whole(value))
+    value = jnp.where(outside, 0, value)
+    return *as_floats(value, total - value), outside
+
+
+def _log_choices(x: Array, y: Array) -> Array:
+    """The part of the log density that no probability enters."""
+    return stirling_rest(x + y) - stirling_rest(x) - stirling_rest(y)
+
+
+# --- by probability -------------------------------------------------------------------
+
+
+@fused
+def _log_prob_of_probs(total: ArrayLike, probs: ArrayLike, value: ArrayLike) -> Array:
+    x, y, outside = _counts(total, value)
+    x, y, p = as_floats(x, y, probs)
+    n = x + y
+    fit = deviance(x, n * p) + deviance(y, n * (1 - p))
+    return jnp.where(outside, -jnp.inf, _log_choices(x, y) - fit)
+
+
+# --- by logit -------------------------------------------------------------------------
+
+
+def _half(x: Array, n: Array, p: Array, logit: Array) -> Array:
+    """`deviance(x, n p)` for p = logistic(logit), also where p underflows."""
+    mean = n * p
+    series, near = deviance_near(x, mean)
+    some = jnp.where(x == 0, 1.0, x)
+    tiny = logit < _EXPONENTIAL
+    log_ratio = jnp.log(jnp.where(tiny, n, mean) / some) + jnp.where(tiny, logit, 0.0)
+    return jnp.where(near, series, (mean - x) - x * log_ratio)
+
+
+@jax.custom_jvp
+def _misfit(x: Array, y: Array, logits: Array) -> Array:
+    p, q = two_shares(logits)
+    n = x + y
+    return _half(x, n, p, logits) + _half(y, n, q, -logits)
+
+
+@partial(_misfit.defjvp, symbolic_zeros=True)
+def _misfit_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    x, y, logits = primals  # counts have no tangents
+    p, q = two_shares(logits)
+    dlogits = tangents[2]
+    if isinstance(dlogits, jax.custom_derivatives.SymbolicZero):
+        return _misfit(x, y, logits), jnp.zeros_like(logits)
+    return _misfit(x, y, logits), (y * p - x * q) * dlogits
+
+
+@fused
+def _log_prob_of_logits(total: ArrayLike, logits: ArrayLike, value: ArrayLike) -> Array:
+    x, y, outside = _counts(total, value)
+    x, y, logits = jnp.broadcast_arrays(*as_floats(x, y, logits))
+    return jnp.where(outside, -jnp.inf, _log_choices(x, y) - _misfit(x, y, logits))
+
+
+# --- both -----------------------------------------------------------------------------
+
+
+@fused
+def _log_cdf(total: ArrayLike, p: ArrayLike, q: ArrayLike, value: ArrayLike) -> Array:
+    n, k, p, q = as_floats(total, value, p, q)
+    k = jnp.floor(k)
+    inside = (k >= 0) & (k < n)
+    failures = jnp.where(inside, n - k, 1.0)
+    within = log_betainc(failures, jnp.where(inside, k + 1, 1.0), q, p)
+    return jnp.where(inside, within, jnp.where(k < 0, -jnp.inf, 0.0))
+
+
+@fused
+def _log_sf(total: ArrayLike, p: ArrayLike, q: ArrayLike, value: ArrayLike) -> Array:
+    n, k, p, q = as_floats(total, value, p, q)
+    k = jnp.floor(k)
+    inside = (k >= 0) & (k < n)
+    failures = jnp.where(inside, n - k, 1.0)
+    within = log_betainc(jnp.where(inside, k + 1, 1.0), failures, p, q)
+    return jnp.where(inside, within, jnp.where(k < 0, 0.0, -jnp.inf))
+
+
+class _AnyBinomial(Distribution):
+    """What the two have in common; `_shares` gives the odds of success and failure."""
+
+    total_count: ArrayLike
+    has_enumerate_support = True
+
+    def _shares(self) -> tuple[Array, Array]:
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    @property
+    def support(self) -> Constraint:  # type: ignore[override]
+        return constraints.integer_interval(0, self.total_count)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        shape = self.shape(sample_shape)
+        return binomial(key, self.total_count, *self._shares(), shape)
+
+    def cdf(self, value: ArrayLike) -> Array:
+        return jnp.exp(self.log_cdf(value))
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        return _log_cdf(self.total_count, *self._shares(), value)
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        return _log_sf(self.total_count, *self._shares(), value)
+
+    def icdf(self, q: ArrayLike) -> Array:
+        return count_quantile_of(self, q, self.total_count)
+
+    @property
+    def mean(self) -> Array:
+        return self._over_batch(self.total_count * self._shares()[0])
+
+    @property
+    def variance(self) -> Array:
+        p, q = self._shares()
+        return self._over_batch(self.total_count * p * q)
+
+    @property
+    def mode(self) -> Array:
+        n = jnp.asarray(self.total_count)
+        mode = jnp.floor((n + 1) * self._shares()[0]).astype(jnp.result_type(int))
+        return self._over_batch(jnp.minimum(mode, n))
+
+    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+        total = self.total_count
+        if isinstance(total, jax.core.Tracer):
+            raise ArgumentError(
+                "the support of a Binomial can be listed only if total_count is known.",
+                hint="Do not pass total_count through jit or vmap.",
+            )
+        total = np.asarray(total)
+        if total.min() != total.max():
+            raise ArgumentError(
+                "the support of a Binomial can be listed only if all of total_count "
+                f"are equal; they go from {total.min()} to {total.max()}.",
+                value=total,
+            )
+        return self._listed(int(total.max()) + 1, expand=expand)
+
+
+@distribution
+class BinomialProbs(_AnyBinomial):
+    """Binomial, by the probability of a success.
+
+    Args:
+        probs: The probability of a success, of shape `batch_shape`.
+        total_count: The number of trials.
+    """
+
+    probs: ArrayLike = param(constraints.unit_interval)
+    total_count: ArrayLike = param(constraints.nonnegative_integer, default=1)
+
+    @property
+    def logits(self) -> Array:
+        """The log odds of a success."""
+        (probs,) = as_floats(self.probs)
+        return jnp.log(probs) - jnp.log1p(-probs)
+
+    def _shares(self) -> tuple[Array, Array]:
+        (p,) = as_floats(self.probs)
+        return p, 1 - p
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _log_prob_of_probs(self.total_count, self.probs, value)
+
+
+@distribution
+class BinomialLogits(_AnyBinomial):
+    """Binomial, by the log odds of a success.
+
+    Args:
+        logits: The log odds of a success, of shape `batch_shape`.
+        total_count: The number of trials.
+    """
+
+    logits: ArrayLike = param(constraints.real)
+    total_count: ArrayLike = param(constraints.nonnegative_integer, default=1)
+
+    @property
+    def probs(self) -> Array:
+        """The probability of a success."""
+        return self._shares()[0]
+
+    def _shares(self) -> tuple[Array, Array]:
+        return two_shares(*as_floats(self.logits))
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _log_prob_of_logits(self.total_count, self.logits, value)
+
+
+def Binomial(
+    total_count: ArrayLike = 1,
+    probs: ArrayLike | None = None,
+    logits: ArrayLike | None = None,
+    *,
+    validate_args: bool | None = None,
+) -> BinomialProbs | BinomialLogits:
+    """Binomial, the number of successes, by exactly one of `probs` and `logits`.
+
+    Args:
+        total_count: The number of trials, of shape `batch_shape`.
+        probs: The probability of a success.
+        logits: The log odds of a success.
+        validate_args: Whether to check the parameters now.
+    """
+    if one_of("Binomial", probs=probs, logits=logits) == "probs":
+        return BinomialProbs(probs, total_count, validate_args=validate_args)
+    return BinomialLogits(logits, total_count, validate_args=validate_args)

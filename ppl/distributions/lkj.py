@@ -1,0 +1,130 @@
+"""The LKJ distribution of correlation matrices, by their Cholesky factors."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import digamma
+
+from ppl._errors import ArgumentError
+from ppl._pytree import static
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions._special import LOG_PI, as_floats, clip_positive, half_step
+from ppl.distributions.distribution import Distribution, distribution, param
+
+
+@distribution
+class LKJCholesky(Distribution):
+    r"""LKJ, $p(L L^\top) \propto \det(L L^\top)^{\eta - 1}$, as a distribution of $L$.
+
+    At concentration 1 the correlation matrix is uniform; larger values draw it to the
+    identity. Row `i` of `L`, below the diagonal, is a uniform direction times the
+    square root of a `Beta(i / 2, eta + (dimension - 1 - i) / 2)` variable. (D.
+    Lewandowski, D. Kurowicka, H. Joe, 2009, "Generating random correlation matrices
+    based on vines and extended onion method".)
+
+    Args:
+        dimension: The number of rows, at least 2.
+        concentration: Positive, shape `(...)`.
+        sample_method: "onion" or "cvine", for compatibility: the two draw from the same
+            distribution, and both draw by the onion method here.
+    """
+
+    dimension: int = static()
+    concentration: ArrayLike = param(constraints.positive, default=1.0)
+    sample_method: str = static(default="onion")
+    support = constraints.corr_cholesky
+
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
+        n, method = self.dimension, self.sample_method
+        if not isinstance(n, int | np.integer) or n < 2:
+            raise ArgumentError(
+                f"LKJCholesky: dimension must be an integer >= 2, got {n!r}.", value=n
+            )
+        if method not in ("onion", "cvine"):
+            raise ArgumentError(
+                "LKJCholesky: sample_method must be 'onion' or 'cvine', got "
+                f"{method!r}.",
+                value=method,
+            )
+        super()._prepare(validate_args)
+
+    @property
+    def event_shape(self) -> Shape:
+        return (self.dimension, self.dimension)
+
+    def _betas(self) -> tuple[Array, Array, Array]:
+        """Both Beta parameters of rows 1 and on, shape `(..., n - 1)`, and their sum."""
+        (eta,) = as_floats(self.concentration)
+        eta = eta[..., None]
+        row = np.arange(1, self.dimension, dtype=eta.dtype)
+        first = jnp.broadcast_to(0.5 * row, (*eta.shape[:-1], self.dimension - 1))
+        second = eta + 0.5 * (self.dimension - 1 - row)
+        return first, second, eta + 0.5 * (self.dimension - 1)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        n = self.dimension
+        first, second, _ = self._betas()
+        key_first, key_second, key_direction = jax.random.split(key, 3)
+        shape = (*sample_shape, *self.batch_shape, n - 1)
+        log_first = jax.random.loggamma(key_first, first, shape)
+        log_second = jax.random.loggamma(key_second, second, shape)
+        log_odds = (log_first - log_second)[..., None]
+
+        direction = jnp.tril(jax.random.normal(key_direction, (*shape, n - 1)))
+        norm = jnp.sqrt((direction * direction).sum(-1, keepdims=True))
+        below = direction / clip_positive(norm) * jnp.sqrt(jax.nn.sigmoid(log_odds))
+        below = jnp.pad(below, [(0, 0)] * (below.ndim - 2) + [(1, 0), (0, 1)])
+        rest = clip_positive(jnp.sqrt(jax.nn.sigmoid(-log_odds[..., 0])))
+        first_row = jnp.ones((*shape[:-1], 1), rest.dtype)
+        diagonal = jnp.concatenate([first_row, rest], axis=-1)
+        return below + diagonal[..., None] * jnp.eye(n, dtype=rest.dtype)
+
+    def _log_normaliser(self) -> Array:
+        # A sum of lgamma(second + first) - lgamma(second), in steps of one half.
+        (eta,) = as_floats(self.concentration)
+        count = np.arange(1, self.dimension, dtype=eta.dtype)
+        h = eta[..., None] + 0.5 * (count - 1)
+        steps = half_step(h) + 0.5 * jnp.log(h) - 0.5 * LOG_PI
+        return -(count * steps).sum(-1)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        (value,) = as_floats(value)
+        _, second, _ = self._betas()
+        inside = self.support(value)
+        diagonal = jnp.diagonal(value, axis1=-2, axis2=-1)[..., 1:]
+        log_diagonal = jnp.log(jnp.where(inside[..., None], diagonal, 1.0))
+        log_prob = (2 * (second - 1) * log_diagonal).sum(-1) - self._log_normaliser()
+        return jnp.where(inside, log_prob, -jnp.inf)
+
+    def _diagonal_moments(self) -> tuple[Array, Array]:
+        """Mean and variance of the diagonal, but for its first entry, which is one."""
+        _, second, total = self._betas()
+        gap = half_step(second) - half_step(total)
+        share = second / total
+        return jnp.sqrt(share) * jnp.exp(gap), -share * jnp.expm1(2 * gap)
+
+    @property
+    def mean(self) -> Array:
+        """Of the factor: the correlation matrix itself has the identity as its mean."""
+        mean, _ = self._diagonal_moments()
+        ones = jnp.ones((*self.batch_shape, 1), mean.dtype)
+        diagonal = jnp.concatenate([ones, mean], axis=-1)
+        return diagonal[..., None] * jnp.eye(self.dimension, dtype=mean.dtype)
+
+    @property
+    def variance(self) -> Array:
+        n = self.dimension
+        _, variance = self._diagonal_moments()
+        _, _, total = self._betas()
+        zeros = jnp.zeros((*self.batch_shape, 1), variance.dtype)
+        diagonal = jnp.concatenate([zeros, variance], axis=-1)
+        below = np.tril(np.ones((n, n), variance.dtype), -1) / (2 * total[..., None])
+        return below + diagonal[..., None] * jnp.eye(n, dtype=variance.dtype)
+
+    def entropy(self) -> Array:
+        _, second, total = self._betas()
+        mean_log = digamma(second) - digamma(total)
+        return self._log_normaliser() - ((second - 1) * mean_log).sum(-1)

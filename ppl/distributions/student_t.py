@@ -1,0 +1,116 @@
+"""Student's t distribution."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions._quantiles import quantile_of
+from ppl.distributions._special import (
+    HALF_LOG_2PI,
+    LOG_2,
+    as_floats,
+    fused,
+    half_step,
+    half_step_slope,
+    log1p_square,
+)
+from ppl.distributions._special_tails import log_betainc
+from ppl.distributions.distribution import Distribution, distribution, param
+
+
+@fused
+def _log_density(df: ArrayLike, z: ArrayLike) -> Array:
+    df, z = as_floats(df, z)
+    power = -0.5 * (df + 1) * log1p_square(z / jnp.sqrt(df))
+    return power + half_step(0.5 * df) - HALF_LOG_2PI
+
+
+@fused
+def _log_tail(df: ArrayLike, z: ArrayLike) -> Array:
+    """log P(T > z) for z >= 0."""
+    df, z = as_floats(df, z)
+    log_x = -log1p_square(z / jnp.sqrt(df))  # x = df / (df + z^2)
+    half = jnp.full_like(log_x, 0.5)
+    return log_betainc(0.5 * df, half, jnp.exp(log_x), -jnp.expm1(log_x)) - LOG_2
+
+
+@distribution
+class StudentT(Distribution):
+    """Student's t, shifted and scaled.
+
+    For very few degrees of freedom draws that would overflow stop at the ends of the
+    range of the float type.
+
+    Args:
+        df: Degrees of freedom, of shape `batch_shape`.
+        loc: The median.
+        scale: The scale; the standard deviation is larger.
+    """
+
+    df: ArrayLike = param(constraints.positive)
+    loc: ArrayLike = param(constraints.real, default=0.0)
+    scale: ArrayLike = param(constraints.positive, default=1.0)
+    support = constraints.real
+    has_rsample = True
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        key_normal, key_gamma = jax.random.split(key)
+        shape = self.shape(sample_shape)
+        eps = jax.random.normal(key_normal, shape)
+        half = 0.5 * jnp.asarray(self.df)
+        # By logarithms, or the gamma draws would be zero for few degrees of freedom.
+        log_gamma = jax.random.loggamma(key_gamma, half, shape)
+        draws = self.loc + self.scale * eps * jnp.exp(0.5 * (jnp.log(half) - log_gamma))
+        most = jnp.finfo(draws.dtype).max
+        return jnp.clip(draws, -most, most)
+
+    def _z(self, value: ArrayLike) -> Array:
+        return as_floats((value - self.loc) / self.scale)[0]
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _log_density(self.df, self._z(value)) - jnp.log(self.scale)
+
+    def cdf(self, value: ArrayLike) -> Array:
+        z = self._z(value)
+        tail = jnp.exp(_log_tail(self.df, jnp.abs(z)))
+        return jnp.where(z < 0, tail, 1 - tail)
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        z = self._z(value)
+        log_tail = _log_tail(self.df, jnp.abs(z))
+        return jnp.where(z < 0, log_tail, jnp.log1p(-jnp.exp(log_tail)))
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        z = self._z(value)
+        log_tail = _log_tail(self.df, jnp.abs(z))
+        return jnp.where(z > 0, log_tail, jnp.log1p(-jnp.exp(log_tail)))
+
+    def icdf(self, q: ArrayLike) -> Array:
+        return quantile_of(self, q, lambda u: self.loc + self.scale * jnp.sinh(u))
+
+    @property
+    def mean(self) -> Array:
+        return self._over_batch(jnp.where(jnp.asarray(self.df) > 1, self.loc, jnp.nan))
+
+    @property
+    def variance(self) -> Array:
+        df = jnp.asarray(self.df)
+        finite = jnp.square(self.scale) * df / jnp.where(df > 2, df - 2, 1.0)
+        return self._over_batch(
+            jnp.where(df > 2, finite, jnp.where(df > 1, jnp.inf, jnp.nan))
+        )
+
+    @property
+    def mode(self) -> Array:
+        return self._over_batch(self.loc)
+
+    def entropy(self) -> Array:
+        (df,) = as_floats(self.df)
+        h = 0.5 * df
+        slopes = (h + 0.5) * (half_step_slope(h) + 0.5 / h)
+        return self._over_batch(
+            slopes - half_step(h) + HALF_LOG_2PI + jnp.log(self.scale)
+        )

@@ -1,0 +1,5 @@
+"""Adaptation: from draws to new kernel values."""
+
+from ppl.infer.engine.adapt.windows import Windows
+
+__all__ = ["Windows"]

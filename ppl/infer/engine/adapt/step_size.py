@@ -1,0 +1,77 @@
+"""Step size by dual averaging of the acceptance rate, pooled over chains."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+
+class DualAveraging(NamedTuple):
+    """Nesterov's dual averaging of log step size (Hoffman & Gelman 2014, section 3.2).
+
+    With chains pooled, one update takes the mean acceptance of all of them: an update per
+    chain would multiply the gain by their number and set the step size swinging.
+
+    Attributes:
+        target: Acceptance rate aimed at.
+        mu: Where log step sizes are drawn to.
+        error: Running average of target less observed acceptance.
+        log_step: Present log step size, the one to try.
+        log_average: Weighted average of the log step sizes tried, the one to keep.
+        count: Updates done.
+    """
+
+    target: float
+    mu: float
+    error: float
+    log_step: float
+    log_average: float
+    count: int
+
+    GAMMA = 0.05
+    T0 = 10.0
+    KAPPA = 0.75
+
+    @classmethod
+    def begin(cls, step_size: float, target: float) -> DualAveraging:
+        """Begin at a step size that is about right."""
+        log_step = math.log(step_size)
+        return cls(target, log_step + math.log(10), 0.0, log_step, log_step, 0)
+
+    def update(self, acceptance: float) -> DualAveraging:
+        """Take the mean acceptance seen with the present step size."""
+        if not math.isfinite(acceptance):
+            acceptance = 0.0
+        count = self.count + 1
+        weight = 1.0 / (count + self.T0)
+        error = (1 - weight) * self.error + weight * (self.target - acceptance)
+        log_step = self.mu - math.sqrt(count) / self.GAMMA * error
+        share = count**-self.KAPPA
+        average = share * log_step + (1 - share) * self.log_average
+        return self._replace(
+            error=error, log_step=log_step, log_average=average, count=count
+        )
+
+
+class Search(NamedTuple):
+    """Doubling or halving until single-step acceptance crosses 0.8 (as Stan does).
+
+    Attributes:
+        step_size: To try next; once `over`, the result.
+        direction: +1 doubling, -1 halving, 0 unknown yet.
+        tries: Step sizes tried.
+        over: Whether the search has ended.
+    """
+
+    step_size: float
+    direction: int = 0
+    tries: int = 0
+    over: bool = False
+
+    def update(self, acceptance: float) -> Search:
+        """Take the mean single-step acceptance at `step_size`."""
+        side = 1 if acceptance > 0.8 else -1
+        tries = self.tries + 1
+        if self.direction not in (0, side) or tries >= 60:
+            return self._replace(tries=tries, over=True)
+        return Search(self.step_size * 2.0**side, side, tries)

@@ -1,0 +1,241 @@
+"""The host loop: the same compiled chunk over and over, and people in between.
+
+Between two chunks everything happens that a person wants: draws go to the sink, the bar
+moves, Ctrl-C is heard, the kernel is adapted. What a chain draws does not depend on where
+the chunks are cut, so none of this changes a draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ppl.infer.engine.adapt.windows import Windows, step_size
+from ppl.infer.engine.chunk import Buffer, run_chunk
+from ppl.infer.engine.kernel import AbstractKernel, Target
+from ppl.infer.engine.progress import Progress
+from ppl.infer.engine.randomness import Randomness
+from ppl.infer.engine.sinks.base import AbstractSink
+from ppl.infer.engine.sinks.memory import MemorySink
+
+_BUFFER_BYTES = 8 * 2**20
+_BANK_BYTES = 8 * 2**20
+
+
+@dataclass
+class Run:
+    """The whole state of a run: with the kernel and the target, all that continues it.
+
+    Attributes:
+        kernel: Present settings.
+        target: The log density.
+        state: The kernel's state of all chains.
+        randomness: Where the chains' random numbers come from.
+        draws: Draws that every chain has finished, warm-up included.
+        rows: Capacity of a chunk, in steps.
+        chunk: Steps per chunk, at most `rows`; changes no draw.
+    """
+
+    kernel: AbstractKernel
+    target: Target
+    state: Any
+    randomness: Randomness
+    rows: int
+    draws: int = 0
+    chunk: int | None = None
+
+    @property
+    def chains(self) -> int:
+        """Number of chains."""
+        return self.randomness.bank.shape[2]
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.randomness.bank.shape[1]
+
+
+def start(
+    kernel: AbstractKernel,
+    target: Target,
+    positions: np.ndarray,
+    seed: tuple[int, int],
+    *,
+    chunk: int | None = None,
+    sharding: Callable[[Any], Any] | None = None,
+) -> Run:
+    """A run at the given starting points, which are yet to be evaluated.
+
+    Args:
+        kernel: The kernel's first settings.
+        target: The log density.
+        positions: Starting points, (chains, dim).
+        seed: Two 32-bit words.
+        chunk: Steps per chunk; by default as many as the buffer holds.
+        sharding: Places a pytree of arrays, chains last, on the devices.
+    """
+    chains, dim = positions.shape
+    itemsize = positions.dtype.itemsize
+    rows = _BUFFER_BYTES // (itemsize * chains * (dim + len(kernel.statistics)))
+    rows = int(np.clip(rows, 16, 1024))
+    bank = int(np.clip(_BANK_BYTES // (itemsize * chains * dim), 8, 512))
+    place = sharding or (lambda tree: tree)
+    randomness = Randomness(
+        seed=np.array(seed, np.uint32),
+        chains=np.arange(chains, dtype=np.uint32),
+        base=np.full(chains, -bank, np.int32),
+        bank=np.zeros((bank, dim, chains), positions.dtype),
+    )
+    state = kernel.init(np.ascontiguousarray(positions.T))
+    state, randomness = place((state, randomness))
+    return Run(kernel, target, state, randomness, rows, chunk=chunk)
+
+
+def dispatch(run: Run, num_draws: int, *, limit: int | None = None) -> Buffer:
+    """Enqueue one chunk: at most `limit` steps, until all chains have `num_draws` draws."""
+    limit = min(run.rows, limit or run.chunk or run.rows)
+    run.state, run.randomness, buffer = run_chunk(
+        run.kernel,
+        run.target,
+        run.state,
+        run.randomness,
+        np.int32(num_draws),
+        np.int32(limit),
+        rows=run.rows,
+        early_exit=jax.default_backend() == "cpu",
+    )
+    return buffer
+
+
+class Collector:
+    """Puts the emitted draws of chunks into a sink, in each chain's own order."""
+
+    def __init__(self, run: Run, sink: AbstractSink, progress: Progress, thinning: int = 1):
+        self.names = run.kernel.statistics
+        self.counts = np.zeros(run.chains, np.int64)
+        self.sink = sink
+        self.progress = progress
+        self.thinning = thinning
+
+    def take(self, buffer: Buffer) -> None:
+        """Wait for a chunk and write what it emitted."""
+        steps = int(buffer.steps)
+        done = np.asarray(buffer.done)[:steps]
+        rows, chains = np.nonzero(done)
+        if rows.size == 0:
+            return
+        order = np.cumsum(done, axis=0)[rows, chains] - 1
+        draws = self.counts[chains] + order
+        self.counts += done.sum(axis=0)
+        statistics = np.asarray(buffer.statistics)[rows, :, chains]
+        named = dict(zip(self.names, statistics.T, strict=True))
+        self.progress.add(
+            rows.size, int(named["diverging"].sum()), int(named["n_steps"].sum())
+        )
+        if self.thinning > 1:
+            kept = (draws + 1) % self.thinning == 0
+            rows, chains, statistics = rows[kept], chains[kept], statistics[kept]
+            draws = (draws[kept] + 1) // self.thinning - 1
+        position = np.asarray(buffer.position)[rows, :, chains]
+        self.sink.write(chains, draws, position, statistics)
+
+
+def advance(
+    run: Run,
+    num_draws: int,
+    collector: Collector,
+    *,
+    ahead: bool = True,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Have every chain finish `num_draws` more draws.
+
+    Args:
+        run: The run, which is changed.
+        num_draws: Draws per chain.
+        collector: Where the draws go.
+        ahead: Keep the device busy with the next chunk while the host reads the last.
+        stop: Asked after each chunk; True ends the phase there.
+
+    Returns:
+        Whether all chains finished; if not, `stop` said so.
+    """
+    goal = run.draws + num_draws
+    wanted = collector.counts + (goal - run.draws)
+    pending = dispatch(run, goal)
+    while True:
+        following = dispatch(run, goal) if ahead else None
+        collector.take(pending)
+        if pending.cramped:
+            run.kernel, run.state = run.kernel.with_room(run.state)
+        finished = bool((collector.counts >= wanted).all())
+        if finished or stop():
+            if following is not None:
+                collector.take(following)
+            break
+        pending = following or dispatch(run, goal)
+    if finished:
+        run.draws = goal
+    return finished
+
+
+def evaluate(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Evaluate the starting points of a new run.
+
+    Returns:
+        Log densities (chains,) and gradients (chains, dim).
+    """
+    jax.block_until_ready(dispatch(run, run.draws + 1, limit=1))
+    logp, gradient = run.kernel.evaluation(run.state)
+    return np.asarray(logp), np.asarray(gradient).T
+
+
+def warm_up(
+    run: Run,
+    adaptation: Windows,
+    num_warmup: int,
+    progress: Progress,
+    *,
+    blocks: list[MemorySink] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Adapt the run's kernel over `num_warmup` draws of every chain.
+
+    Args:
+        run: The run, which is changed.
+        adaptation: How to adapt.
+        num_warmup: Draws that count.
+        progress: The bar.
+        blocks: Gets the draws that count, round by round, if anyone wants them.
+        stop: Asked after each chunk; True ends the warm-up there.
+
+    Returns:
+        Whether it came to its end.
+    """
+    a = adaptation.init(run.kernel, num_warmup)
+    while (ask := adaptation.request(a, run.kernel)) is not None:
+        kernel, run.kernel = run.kernel, ask.kernel
+        progress.step_size = step_size(run.kernel)
+        part = memory_sink(run, ask.draws)
+        collector = Collector(run, part, progress)
+        if not advance(run, ask.draws, collector, ahead=False, stop=stop):
+            return False
+        if ask.counted:
+            kernel = run.kernel  # it may have been given room
+            if blocks is not None:
+                blocks.append(part)
+        rate = part.statistics[..., kernel.statistics.index("acceptance_rate")]
+        a, run.kernel = adaptation.update(a, kernel, part.position, rate)
+    progress.step_size = step_size(run.kernel)
+    return True
+
+
+def memory_sink(run: Run, draws: int) -> MemorySink:
+    """A sink for that many draws of each chain of the run."""
+    count = len(run.kernel.statistics)
+    dtype = np.dtype(run.randomness.bank.dtype)
+    return MemorySink(run.chains, draws, run.dim, count, dtype)

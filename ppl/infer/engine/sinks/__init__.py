@@ -1,0 +1,6 @@
+"""Sinks: where finished draws go."""
+
+from ppl.infer.engine.sinks.base import AbstractSink
+from ppl.infer.engine.sinks.memory import MemorySink
+
+__all__ = ["AbstractSink", "MemorySink"]

@@ -1,0 +1,30 @@
+"""Keep draws in the host's memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ppl.infer.engine.sinks.base import AbstractSink
+
+
+class MemorySink(AbstractSink):
+    """Arrays of the final size on the host, filled as draws come.
+
+    Attributes:
+        position: Draws, (chains, draws, dim).
+        statistics: Numbers of each draw, (chains, draws, count).
+    """
+
+    def __init__(self, chains: int, draws: int, dim: int, count: int, dtype: np.dtype):
+        self.position = np.empty((chains, draws, dim), dtype)
+        self.statistics = np.empty((chains, draws, count), dtype)
+
+    def write(
+        self,
+        chain: np.ndarray,
+        draw: np.ndarray,
+        position: np.ndarray,
+        statistics: np.ndarray,
+    ) -> None:
+        self.position[chain, draw] = position
+        self.statistics[chain, draw] = statistics

@@ -1,0 +1,242 @@
+"""The result of an inference: draws by site, what was noticed, and ways onward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ppl import _arviz, _html
+from ppl._errors import ArgumentError, unknown_name
+from ppl.diagnostics._columns import site_columns
+from ppl.diagnostics._draws import Floats
+from ppl.diagnostics.findings import Finding
+from ppl.diagnostics.report import diagnose
+from ppl.diagnostics.table import Summary, check_share, tabulate
+
+if TYPE_CHECKING:
+    import xarray
+
+Arrays = Mapping[str, np.ndarray]
+
+_HTML_ROWS = 40
+_REPR_SITES = 8
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Mapping[str, np.ndarray]):
+    """Draws from a posterior, by site, with all that is known about them.
+
+    A mapping from site to draws of shape (chain, draw, *event): `posterior["tau"]`.
+    Every method of inference returns this type; one that has no chains returns one.
+
+    Attributes:
+        samples: Site to draws (chain, draw, *event) in the constrained space, latent
+            sites and deterministic ones. The mapping may compute a value when it is
+            asked for it.
+        sample_stats: ArviZ's names (lp, energy, diverging, acceptance_rate, step_size,
+            tree_depth, n_steps, reached_max_treedepth) to arrays (chain, draw).
+        dims: Site to the names of the axes of its event; the rest are called
+            `{site}_dim_{i}`.
+        coords: Dimension to the labels along it.
+        observed_data: Observed sites to their values; their axes are named in `dims`.
+        constant_data: Other data of the model, likewise.
+        warmup_samples: Draws of the warm-up, if they were kept.
+        warmup_sample_stats: Their statistics.
+        deterministic: Which of the sites are functions of others.
+        attrs: Facts about the run: seed, sampling_time (seconds), interrupted, ....
+    """
+
+    samples: Arrays
+    sample_stats: Arrays = field(default_factory=dict)
+    dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    coords: Arrays = field(default_factory=dict)
+    observed_data: Arrays = field(default_factory=dict)
+    constant_data: Arrays = field(default_factory=dict)
+    warmup_samples: Arrays = field(default_factory=dict)
+    warmup_sample_stats: Arrays = field(default_factory=dict)
+    deterministic: frozenset[str] = frozenset()
+    attrs: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    _known: dict[tuple[str, float], Floats] = field(default_factory=dict, init=False)
+
+    def __post_init__(self):
+        for dim, labels in self.coords.items():
+            if np.ndim(labels) != 1:
+                raise ArgumentError(
+                    f"labels of dimension '{dim}' have shape {np.shape(labels)}.",
+                    value=labels,
+                    hint="Give one label for each place along the dimension.",
+                )
+
+    # Two results are the same only if they are one: arrays have no single truth value.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.samples:
+            raise unknown_name("site", name, self.samples)
+        return self.samples[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.samples
+
+    @cached_property
+    def num_chains(self) -> int:
+        """How many chains there are."""
+        return self._sample_shape[0]
+
+    @cached_property
+    def num_draws(self) -> int:
+        """How many draws there are in each chain."""
+        return self._sample_shape[1]
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What `ppl.diagnostics.diagnose` says of this result, computed once."""
+        return diagnose(self, self._columns(self.samples, 0.9))
+
+    def stack(self, name: str) -> np.ndarray:
+        """The draws of all chains after one another, shape (chain * draw, *event)."""
+        draws = self[name]
+        return draws.reshape(-1, *draws.shape[2:])
+
+    def summary(
+        self,
+        var_names: str | Iterable[str] | None = None,
+        prob: float = 0.9,
+        *,
+        exclude_deterministic: bool = False,
+    ) -> Summary:
+        """Means, quantiles and diagnostics of every scalar.
+
+        Args:
+            var_names: The sites to show, in this order; all by default.
+            prob: The share of the draws between the two quantiles.
+            exclude_deterministic: Whether to leave out what other sites determine.
+
+        Returns:
+            A table to print, to show in a notebook or to read numbers from.
+        """
+        check_share(prob)
+        names = [
+            name
+            for name in self._chosen(var_names)
+            if not (exclude_deterministic and name in self.deterministic)
+        ]
+        columns = self._columns(names, prob)
+        shapes = {name: self[name].shape[2:] for name in names}
+        return tabulate(columns, shapes, prob, dims=self.dims, coords=self.coords)
+
+    def to_datatree(self) -> xarray.DataTree:
+        """An `xarray.DataTree` that follows ArviZ's schema; arrays are not copied.
+
+        Groups: posterior, sample_stats, observed_data, constant_data, warmup_posterior,
+        warmup_sample_stats, as far as there is anything in them.
+        """
+        sampled = [name for name in self.samples if name not in self.deterministic]
+        latent = {"sampled_variables": sampled}
+        groups = {
+            "posterior": _arviz.Group(self.samples, attrs=latent),
+            "sample_stats": _arviz.Group(self.sample_stats),
+            "warmup_posterior": _arviz.Group(self.warmup_samples, attrs=latent),
+            "warmup_sample_stats": _arviz.Group(self.warmup_sample_stats),
+            "observed_data": _arviz.Group(self.observed_data, sampled=False),
+            "constant_data": _arviz.Group(self.constant_data, sampled=False),
+        }
+        return _arviz.datatree(
+            groups, dims=self.dims, coords=self.coords, attrs=self.attrs
+        )
+
+    def to_arviz(self) -> Any:
+        """What the installed ArviZ takes: `InferenceData` before 1.0, then the tree."""
+        return _arviz.arviz_object(self.to_datatree())
+
+    def plot_trace(
+        self, var_names: str | Iterable[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """ArviZ's plot of densities and traces; see `ppl._arviz.plot`."""
+        return self._plot("trace", self._chosen(var_names), kwargs)
+
+    def plot_rank(
+        self, var_names: str | Iterable[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """ArviZ's plot of the ranks within the chains, flat if they agree."""
+        return self._plot("rank", self._chosen(var_names), kwargs)
+
+    def plot_forest(
+        self, var_names: str | Iterable[str] | None = None, **kwargs: Any
+    ) -> Any:
+        """ArviZ's plot of intervals, one line for each scalar."""
+        return self._plot("forest", self._chosen(var_names), kwargs)
+
+    def plot_energy(self, **kwargs: Any) -> Any:
+        """ArviZ's plot of the energy and its steps, alike if momenta mix well."""
+        if "energy" not in self.sample_stats:
+            raise unknown_name("statistic", "energy", self.sample_stats)
+        return self._plot("energy", None, kwargs)
+
+    def __repr__(self) -> str:
+        names = list(self.samples)
+        more = f", ... {len(names)} sites" if len(names) > _REPR_SITES else ""
+        return f"<Posterior: {self._size}; {', '.join(names[:_REPR_SITES])}{more}>"
+
+    def _repr_html_(self) -> str:
+        facts = [f"Posterior: {self._size}"]
+        if "seed" in self.attrs:
+            facts.append(f"seed {self.attrs['seed']}")
+        if "sampling_time" in self.attrs:
+            facts.append(f"{float(self.attrs['sampling_time']):.1f} s")
+        if self.attrs.get("interrupted"):
+            facts.append("interrupted")
+        found = [
+            _html.notice(f.message, f.hint) if f.category else _html.muted(str(f))
+            for f in self.findings
+        ]
+        table = self.summary().html(max_rows=_HTML_ROWS)
+        return _html.block([_html.title(" · ".join(facts)), *found, table])
+
+    @cached_property
+    def _sample_shape(self) -> tuple[int, int]:
+        for group in (self.sample_stats, self.samples):
+            for values in group.values():
+                return values.shape[0], values.shape[1]
+        return 0, 0
+
+    @property
+    def _size(self) -> str:
+        chains = "1 chain" if self.num_chains == 1 else f"{self.num_chains} chains"
+        return f"{chains} × {self.num_draws} draws"
+
+    def _columns(self, names: Iterable[str], prob: float) -> dict[str, Floats]:
+        """Columns of all scalars of some sites; each site is worked out once."""
+        names = list(names)
+        new = [name for name in names if (name, prob) not in self._known]
+        for name, columns in site_columns(self.samples, new, prob).items():
+            self._known[name, prob] = columns
+        return {name: self._known[name, prob] for name in names}
+
+    def _chosen(self, var_names: str | Iterable[str] | None) -> list[str]:
+        if var_names is None:
+            return list(self.samples)
+        names = [var_names] if isinstance(var_names, str) else list(var_names)
+        for name in names:
+            if name not in self.samples:
+                raise unknown_name("site", name, self.samples)
+        return names
+
+    def _plot(
+        self, kind: str, names: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> Any:
+        return _arviz.plot(self.to_datatree(), kind, names, **kwargs)
