@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -26,6 +31,9 @@ from ppl.diagnostics.estimates import tail, worse
 SHOWN = ("mean", "sd", "low", "high", "mcse_mean", "ess_bulk", "ess_tail", "r_hat")
 COLUMNS = (*SHOWN, "time")
 
+_MOST_WORKERS = 8
+_Group: TypeAlias = list[tuple[str, Floats]]
+
 
 def site_columns(
     samples: Mapping[str, np.ndarray], names: Iterable[str], prob: float = 0.9
@@ -44,9 +52,9 @@ def site_columns(
         Site to an array of shape (column, scalar).
     """
     names = list(names)
+    groups = _groups(samples, names)
     parts: dict[str, list[Floats]] = {name: [] for name in names}
-    for group in _groups(samples, names):
-        columns = _block_columns(np.concatenate([rows for _, rows in group]), prob)
+    for group, columns in _in_threads(partial(_of_group, prob=prob), groups):
         ends = np.cumsum([len(rows) for _, rows in group])[:-1]
         for (name, _), part in zip(group, np.split(columns, ends, axis=1), strict=True):
             parts[name].append(part)
@@ -56,9 +64,9 @@ def site_columns(
 
 def _groups(
     samples: Mapping[str, np.ndarray], names: Iterable[str]
-) -> Iterator[list[tuple[str, Floats]]]:
+) -> Iterator[_Group]:
     """Blocks of rows, gathered over the sites until they are worth a call."""
-    group: list[tuple[str, Floats]] = []
+    group: _Group = []
     for name in names:
         for _, rows in blocks(as_draws(samples[name])):
             full = sum(r.size for _, r in group) + rows.size > BLOCK
@@ -70,8 +78,32 @@ def _groups(
         yield group
 
 
-def _block_columns(rows: Floats, prob: float) -> Floats:
-    """All columns of the draws (scalar, chain, draw); shape (column, scalar)."""
+def _in_threads(
+    function: Callable[[_Group], Floats], groups: Iterator[_Group]
+) -> Iterator[tuple[_Group, Floats]]:
+    """`function` of each group, in order; few groups are in memory at a time.
+
+    Sorting and Fourier transforms in NumPy let other threads run.
+    """
+    first = next(groups, None)
+    second = next(groups, None)
+    if first is None or second is None:
+        yield from ((group, function(group)) for group in (first,) if group)
+        return
+    workers = min(_MOST_WORKERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[tuple[_Group, Future[Floats]]] = deque()
+        for group in itertools.chain((first, second), groups):
+            waiting.append((group, pool.submit(function, group)))
+            if len(waiting) > 2 * workers:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        yield from ((group, future.result()) for group, future in waiting)
+
+
+def _of_group(group: _Group, prob: float) -> Floats:
+    """All columns of the rows of a group; shape (column, scalar)."""
+    rows = np.concatenate([part for _, part in group])
     if rows[0].size == 0:
         return np.full((len(COLUMNS), len(rows)), np.nan)
     return where_complete(rows, partial(_columns, prob=prob))

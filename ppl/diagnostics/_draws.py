@@ -19,7 +19,7 @@ from ppl._errors import ShapeError
 Floats = NDArray[np.float64]
 
 MIN_DRAWS = 4  # halves of fewer draws have no variance
-BLOCK = 1 << 20  # elements: small enough for the cache of a core, large enough to share
+BLOCK = 1 << 17  # elements: a few temporaries of this size fit into a cache
 
 
 def as_draws(draws: Any) -> np.ndarray:
@@ -145,20 +145,13 @@ class Ranking:
 
 def _normal_scores(order: NDArray[np.intp], ascending: Floats) -> Floats:
     """Normal quantiles of the ranks; tied draws share the average of their ranks."""
-    scalars, count = ascending.shape
-    table = _blom_table(count)
-    position = np.arange(count)
-    steps = ascending[:, 1:] != ascending[:, :-1]
-    edge = np.ones((scalars, 1), dtype=bool)
-    if steps.all():
-        scores = np.broadcast_to(table[2 * position], ascending.shape)
-    else:
-        opens = np.concatenate([edge, steps], axis=1)
-        closes = np.concatenate([steps, edge], axis=1)
-        first = np.maximum.accumulate(np.where(opens, position, 0), axis=1)
-        ends = np.where(closes, position, count - 1)[:, ::-1]
-        last = np.minimum.accumulate(ends, axis=1)[:, ::-1]
-        scores = table[first + last]
+    count = ascending.shape[1]
+    opens = np.ones(ascending.shape, dtype=bool)
+    np.not_equal(ascending[:, 1:], ascending[:, :-1], out=opens[:, 1:])
+    starts = np.flatnonzero(opens)
+    lengths = np.diff(starts, append=ascending.size)
+    ties = _blom_table(count)[2 * (starts % count) + lengths - 1]
+    scores = np.repeat(ties, lengths).reshape(ascending.shape)
     result = np.empty_like(ascending)
     np.put_along_axis(result, order, scores, axis=1)
     return result

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _WHOLE = ("ess_bulk", "ess_tail")
 _REPR_ROWS = 60
+_MOST_DECIMALS = 8
+_CONSTANT = 1e-12  # a relative sd that is rounding
 _LISTED = 40  # names in an error message
 
 
@@ -49,13 +51,10 @@ class Summary(Mapping[str, dict[str, Any]]):
         return id(self)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
-        start = 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            if key == name:
-                parts = self.numbers[start:stop].T.reshape(-1, *shape)
-                return dict(zip(self.columns, (p[()] for p in parts), strict=True))
-            start = stop
+        if key in self.shapes:
+            numbers = self.numbers[self._parts()[key]].T
+            columns = numbers.reshape(-1, *self.shapes[key])
+            return dict(zip(self.columns, (c[()] for c in columns), strict=True))
         if key in self.labels:
             row = self.numbers[self.labels.index(key)]
             return dict(zip(self.columns, row, strict=True))
@@ -81,7 +80,7 @@ class Summary(Mapping[str, dict[str, Any]]):
             max_rows: How many rows to show; None shows all.
         """
         shown = self._shown(max_rows)
-        cells = _aligned([self._cells(i) for i in shown])
+        cells = _aligned(self._cells(shown))
         lines = [["", *self.columns]]
         lines += [[self.labels[i], *row] for i, row in zip(shown, cells, strict=True)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -99,7 +98,8 @@ class Summary(Mapping[str, dict[str, Any]]):
             max_rows: How many rows to show; None shows all.
         """
         shown = self._shown(max_rows)
-        rows = [[self.labels[i], *self._cells(i)] for i in shown]
+        cells = self._cells(shown)
+        rows = [[self.labels[i], *row] for i, row in zip(shown, cells, strict=True)]
         return table(["", *self.columns], rows, note=" ".join(self._left_out(shown)))
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -121,13 +121,23 @@ class Summary(Mapping[str, dict[str, Any]]):
         line = f"... and {rest} more rows; str() and to_pandas() give all"
         return [line] if rest else []
 
-    def _cells(self, row: int) -> list[str]:
-        """The numbers of a row as text: three digits of the sd decide the decimals."""
-        values = self.numbers[row]
-        digits = _decimals(values[self.columns.index("sd")])
+    def _parts(self) -> dict[str, slice]:
+        """The rows of each site."""
+        ends = np.cumsum([math.prod(shape) for shape in self.shapes.values()]).tolist()
+        places = zip([0, *ends], ends, strict=False)
+        return dict(zip(self.shapes, (slice(a, b) for a, b in places), strict=True))
+
+    def _cells(self, shown: Sequence[int]) -> list[list[str]]:
+        """The numbers of some rows as text."""
+        mean, sd = self.numbers[:, 0], self.numbers[:, 1]
+        parts = [_decimals(mean[p], sd[p]) for p in self._parts().values()]
+        decimals = np.concatenate([np.empty(0, int), *parts])
         return [
-            _number(value, 0 if c in _WHOLE else 3 if c == "r_hat" else digits)
-            for c, value in zip(self.columns, values, strict=True)
+            [
+                _number(value, {"r_hat": 3}.get(c, 0 if c in _WHOLE else decimals[i]))
+                for c, value in zip(self.columns, self.numbers[i], strict=True)
+            ]
+            for i in shown
         ]
 
 
@@ -193,12 +203,19 @@ def tabulate(
     )
 
 
-def _decimals(sd: float) -> int:
-    """How many decimals show three digits of the sd; -1 if they are too many."""
-    if not np.isfinite(sd) or sd == 0:
-        return 3
-    digits = 2 - math.floor(math.log10(sd))
-    return max(0, digits) if digits <= 8 else -1
+def _decimals(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """How many decimals show three digits of each sd; -1 where they are too many.
+
+    Rows of one site that differ by no more than one decimal get the same number.
+    """
+    varies = np.isfinite(sd) & (sd > _CONSTANT * np.abs(mean))
+    decimals = np.full(len(sd), 3)
+    if varies.any():
+        own = np.maximum(0, 2 - np.floor(np.log10(sd[varies]))).astype(int)
+        decimals[:] = own.max()
+        if np.ptp(own) > 1:
+            decimals[varies] = own
+    return np.where(decimals > _MOST_DECIMALS, -1, decimals)
 
 
 def _number(value: float, decimals: int) -> str:
@@ -212,6 +229,10 @@ def _aligned(rows: list[list[str]]) -> list[list[str]]:
     columns = []
     for column in zip(*rows, strict=True):
         after = [len(cell.partition(".")[2]) + ("." in cell) for cell in column]
-        padded = zip(column, after, strict=True)
-        columns.append([cell + " " * (max(after) - n) for cell, n in padded])
+        columns.append(
+            [
+                cell if "n" in cell else cell + " " * (max(after) - count)
+                for cell, count in zip(column, after, strict=True)  # not nan and inf
+            ]
+        )
     return [list(row) for row in zip(*columns, strict=True)]

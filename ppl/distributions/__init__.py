@@ -1,6 +1,15 @@
 """Distributions, constraints and transforms under NumPyro's names."""
 
 from ppl.distributions import constraints, transforms
+from ppl.distributions.bernoulli import Bernoulli, BernoulliLogits, BernoulliProbs
+from ppl.distributions.beta import Beta
+from ppl.distributions.binomial import Binomial, BinomialLogits, BinomialProbs
+from ppl.distributions.categorical import (
+    Categorical,
+    CategoricalLogits,
+    CategoricalProbs,
+)
+from ppl.distributions.cauchy import Cauchy, HalfCauchy
 from ppl.distributions.delta import Delta
 from ppl.distributions.dirichlet import Dirichlet
 from ppl.distributions.distribution import (
@@ -8,25 +17,52 @@ from ppl.distributions.distribution import (
     Independent,
     MaskedDistribution,
 )
+from ppl.distributions.exponential import Exponential
+from ppl.distributions.gamma import Gamma, InverseGamma
 from ppl.distributions.improper_uniform import ImproperUniform
+from ppl.distributions.laplace import Laplace
 from ppl.distributions.lkj import LKJCholesky
 from ppl.distributions.multivariate_normal import MultivariateNormal
-from ppl.distributions.normal import Normal
+from ppl.distributions.normal import HalfNormal, LogNormal, Normal
+from ppl.distributions.poisson import Poisson
+from ppl.distributions.student_t import StudentT
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms import biject_to
+from ppl.distributions.uniform import Uniform
 from ppl.distributions.unit import Unit
 
 __all__ = [
+    "Bernoulli",
+    "BernoulliLogits",
+    "BernoulliProbs",
+    "Beta",
+    "Binomial",
+    "BinomialLogits",
+    "BinomialProbs",
+    "Categorical",
+    "CategoricalLogits",
+    "CategoricalProbs",
+    "Cauchy",
     "Delta",
     "Dirichlet",
     "Distribution",
+    "Exponential",
+    "Gamma",
+    "HalfCauchy",
+    "HalfNormal",
     "ImproperUniform",
     "Independent",
+    "InverseGamma",
     "LKJCholesky",
+    "Laplace",
+    "LogNormal",
     "MaskedDistribution",
     "MultivariateNormal",
     "Normal",
+    "Poisson",
+    "StudentT",
     "TransformedDistribution",
+    "Uniform",
     "Unit",
     "biject_to",
     "constraints",

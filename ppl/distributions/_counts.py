@@ -4,7 +4,7 @@ Small means: inversion, adding up the probabilities. Large means: transformed re
 (W. Hörmann 1993, "The transformed rejection method for generating Poisson random
 variables" and "The generation of binomial random variates"), whose acceptance ratio is
 computed without cancellation, and whose draws are the integer part of the mean plus an
-offset, so that no digit is lost. All draws of a call loop together until each is accepted.
+offset, so that no digit is lost. All draws loop together until each is accepted.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ class _Hat(NamedTuple):
     log_height: Array
 
 
-def _add_up(u: Array, first: Array, ratio: Callable[[Array], Array], most: Array) -> Array:
-    """The count at which the summed probabilities pass `u`; each is `ratio(k)` the last."""
+def _add_up(
+    u: Array, first: Array, ratio: Callable[[Array], Array], most: Array
+) -> Array:
+    """The count at which the summed P passes `u`; `ratio(k)` is P(k + 1) / P(k)."""
 
     def unfinished(state: tuple[Array, Array, Array]) -> Array:
         left, term, count = state
@@ -90,7 +92,7 @@ def _whole(base: Array, offset: Array) -> Array:
 
 
 def poisson(key: Key, rate: ArrayLike, shape: Shape) -> Array:
-    """Poisson draws; beyond the integer type they saturate, for a bad rate they are -1."""
+    """Poisson draws; -1 for a bad rate, the largest integer for too large a rate."""
     key_small, key_large = jax.random.split(key)
     rate = jnp.asarray(rate, jnp.result_type(float))
     good = rate >= 0
@@ -118,8 +120,10 @@ def poisson(key: Key, rate: ArrayLike, shape: Shape) -> Array:
     return jnp.where(good, jnp.where(small, few.astype(many.dtype), many), -1)
 
 
-def binomial(key: Key, total: ArrayLike, p: ArrayLike, q: ArrayLike, shape: Shape) -> Array:
-    """Binomial draws: `total` trials, each a success by `p` and a failure by `q` = 1 - p."""
+def binomial(
+    key: Key, total: ArrayLike, p: ArrayLike, q: ArrayLike, shape: Shape
+) -> Array:
+    """Binomial draws of `total` trials, by `p` and `q = 1 - p`; -1 for bad ones."""
     key_small, key_large = jax.random.split(key)
     dtype = jnp.result_type(int)
     total = jnp.broadcast_to(jnp.asarray(total), shape).astype(dtype)

@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ParameterError
+from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError
 from ppl._pytree import pytree, static
-from ppl.distributions.constraints import Constraint
+from ppl._typing import Shape
+from ppl.distributions import constraints
+from ppl.distributions.constraints import Constraint, shape_of
 
 CHECK_AT_CONSTRUCTION: ContextVar[bool] = ContextVar("check_construction", default=True)
 D = TypeVar("D", bound=type)
@@ -24,8 +26,8 @@ D = TypeVar("D", bound=type)
 def checks_deferred() -> Iterator[None]:
     """Construct distributions without checking their parameters.
 
-    Used while a model runs: there the statement that receives the distribution checks it
-    and can name the site.
+    Used while a model runs: there the statement that receives the distribution checks
+    it and can name the site.
     """
     token = CHECK_AT_CONSTRUCTION.set(False)
     try:
@@ -52,6 +54,14 @@ class ParameterCheck(NamedTuple):
     value: Any
     ok: Any
     rule: str
+    remedy: str = ""
+
+
+_REMEDIES = (
+    (constraints.positive, "Give it a positive prior, or jnp.exp of a free value."),
+    (constraints.unit_interval, "Give it a prior on [0, 1], or use `logits` instead."),
+    (constraints.simplex, "Divide it by its sum, or use `logits` instead."),
+)
 
 
 @dataclass_transform(
@@ -68,7 +78,9 @@ def distribution(cls: D) -> D:
     if not own:
         assign: Callable[..., None] = made.__init__
 
-        def __init__(self: Any, *args: Any, validate_args: bool | None = None, **kw: Any):
+        def __init__(
+            self: Any, *args: Any, validate_args: bool | None = None, **kw: Any
+        ):
             assign(self, *args, **kw)
             self._prepare(validate_args)
 
@@ -101,28 +113,52 @@ def _is_key(value: Any) -> bool:
     return jnp.issubdtype(getattr(value, "dtype", np.float32), jax.dtypes.prng_key)
 
 
+def known(value: Any) -> Any:
+    """A concrete JAX array as a NumPy array, to be judged even while JAX is tracing."""
+    if isinstance(value, jax.core.Tracer) or not isinstance(value, jax.Array):
+        return value
+    return np.asarray(value) if value.is_fully_addressable else value
+
+
+def one_of(family: str, **given: Any) -> str:
+    """The name of the one argument that is not None; an error if there is not one."""
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) == 1:
+        return names[0]
+    wanted = " and ".join(f"`{name}`" for name in given)
+    raise ArgumentError(
+        f"{family} needs exactly one of {wanted}, got {' and '.join(names) or 'none'}.",
+        value=names,
+    )
+
+
 def parameter_error(
     family: str, check: ParameterCheck, ok: np.ndarray, site: str | None
 ) -> ParameterError:
-    """The error for a broken parameter rule: which, where, how many."""
-    where, shown = "", check.value
+    """The error for a broken parameter rule: which, where, how many, what to do."""
+    where, count, shown = "", "", known(check.value)
+    traced = isinstance(shown, jax.core.Tracer)
     if ok.ndim:
         first = tuple(int(i) for i in np.argwhere(~ok)[0])
         where = f"[{', '.join(map(str, first))}]"
-        if not isinstance(check.value, jax.core.Tracer):
-            full = np.asarray(check.value)
-            extra = full.ndim - ok.ndim
-            if extra >= 0:
-                shape = ok.shape + full.shape[ok.ndim :]
-                shown = np.broadcast_to(full, np.broadcast_shapes(full.shape, shape))
-                shown = shown[first]
-        where += f" ({int((~ok).sum())} of {ok.size} are wrong)"
-    shown = np.asarray(shown).tolist() if not isinstance(shown, jax.core.Tracer) else "?"
+        count = f" ({int((~ok).sum())} of {ok.size} wrong)"
+        if not traced:
+            full = np.asarray(shown)
+            event = full.shape[ok.ndim :]  # a rule has as many dims as its batch
+            shown = np.broadcast_to(full, (*ok.shape, *event))[first]
+    shown = "?" if traced else np.asarray(shown).tolist()
     return ParameterError(
-        f"{family}.{check.name} = {shown}{where}, {check.rule}.",
+        f"{family}.{check.name}{where} = {shown}{count}: {check.rule}.",
         site=site,
         value=shown,
+        hint=_remedy(shown, check.remedy),
     )
+
+
+def _remedy(shown: Any, remedy: str) -> str:
+    if shown != "?" and np.isnan(np.asarray(shown, float)).any():
+        return "It is NaN: look at the computation before it."
+    return remedy
 
 
 class Parametrised:
@@ -152,12 +188,13 @@ class Parametrised:
             object.__setattr__(self, name, value)
         self._prepare(validate_args)
 
-    def _prepare(self, validate_args: bool | None) -> None:
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
         """Make parameters numeric and, when they are concrete, check them."""
         named = self.parameter_constraints()
         for name, constraint in named.items():
             value = as_parameter(getattr(self, name), constraint)
-            if value is None or isinstance(value, str | dict):
+            kind = getattr(getattr(value, "dtype", None), "kind", "")
+            if value is None or isinstance(value, str | dict) or kind in (*"OUSMmc",):
                 raise ArgumentTypeError(
                     f"{type(self).__name__}.{name} must be a number or an array, "
                     f"got {value!r}.",
@@ -184,15 +221,18 @@ class Parametrised:
             self.check_parameters()
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        """The verdicts on all parameters, traced or concrete.
+        """The verdicts on all parameters, traced or concrete, of one batch shape each.
 
         A family whose rules tie parameters together (low < high) appends its own.
         """
-        return [
-            ParameterCheck(name, value, constraint(value), constraint.rule)
-            for name, constraint in self.parameter_constraints().items()
-            if (value := getattr(self, name)) is not None
-        ]
+        checks = []
+        for name, constraint in self.parameter_constraints().items():
+            value = known(getattr(self, name))
+            if value is not None:
+                remedy = next((r for c, r in _REMEDIES if c == constraint), "")
+                ok = constraint(value)
+                checks.append(ParameterCheck(name, value, ok, constraint.rule, remedy))
+        return checks
 
     def check_parameters(self, site: str | None = None) -> None:
         """Raise `ParameterError` for the first concrete parameter that breaks its rule.

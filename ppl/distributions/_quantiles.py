@@ -11,9 +11,7 @@ import jax.numpy as jnp
 from ppl._typing import Array, ArrayLike
 
 
-def quantile_of(
-    dist: Any, q: ArrayLike, path: Callable[[Array], Array]
-) -> Array:
+def quantile_of(dist: Any, q: ArrayLike, path: Callable[[Array], Array]) -> Array:
     """The value at which `dist.cdf` is `q`, differentiable where `dist.cdf` is.
 
     Args:

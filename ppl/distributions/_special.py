@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import betaln, digamma, xlogy
+from jax.scipy.special import digamma, xlogy
 
 from ppl._typing import Array, ArrayLike
 
@@ -156,7 +156,7 @@ def _deviance_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 @fused
 def deviance(x: ArrayLike, mean: ArrayLike) -> Array:
-    """x log(x / mean) + mean - x, for x, mean >= 0; accurate where they nearly agree.
+    """The deviance x log(x / mean) + mean - x, accurate where the two nearly agree.
 
     A Poisson log density is `-deviance(x, rate) - stirling_rest(x)`.
     """
@@ -213,7 +213,7 @@ def half_step_slope(h: Array) -> Array:
     return jax.jvp(half_step, (h,), (jnp.ones_like(h),))[1]
 
 
-def beta_function_log(a: ArrayLike, b: ArrayLike) -> Array:
+def log_beta(a: ArrayLike, b: ArrayLike) -> Array:
     """Log of the beta function, also for large arguments."""
     a, b = as_floats(a, b)
     n = a + b

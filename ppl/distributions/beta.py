@@ -123,7 +123,7 @@ class Beta(Distribution):
 
     @property
     def mode(self) -> Array:
-        """The mode; NaN where there are two, or none (both concentrations at most 1)."""
+        """The mode; NaN where no single one is, both concentrations being at most 1."""
         a, b = as_floats(self.concentration1, self.concentration0)
         peaked = (a > 1) | (b > 1)
         inside = (a - 1) / jnp.where(peaked, a + b - 2, 1.0)

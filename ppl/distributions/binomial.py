@@ -28,7 +28,7 @@ from ppl.distributions._special_tails import log_betainc
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
 
-_EXPONENTIAL = -40.0  # below, the logistic function is the exponential to the last digit
+_EXPONENTIAL = -40.0  # below, no digit tells the logistic function from exp
 
 
 def _counts(total: ArrayLike, value: ArrayLike) -> tuple[Array, Array, Array]:

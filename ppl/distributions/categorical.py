@@ -9,7 +9,7 @@ from jax.scipy.special import xlogy
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._parameters import ParameterCheck, one_of
+from ppl.distributions._parameters import ParameterCheck, known, one_of
 from ppl.distributions._special import as_floats, fused, is_whole
 from ppl.distributions.constraints import Constraint, shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
@@ -137,7 +137,7 @@ class CategoricalProbs(_AnyCategorical):
         return jnp.log(*as_floats(self.probs))
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        probs = self.probs
+        probs = known(self.probs)
         xp = constraints.namespace(probs)
         double = jnp.finfo(jnp.result_type(float, probs)).nmant > 30
         total = xp.asarray(probs).sum(-1)
@@ -183,12 +183,11 @@ class CategoricalLogits(_AnyCategorical):
         return jax.nn.softmax(*as_floats(self.logits))
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        xp = constraints.namespace(self.logits)
-        logits = xp.asarray(self.logits)
-        known = (logits < np.inf).all(-1)
+        logits = known(self.logits)
+        numbers = (logits < np.inf).all(-1)
         possible = (logits > -np.inf).any(-1)
         return [
-            ParameterCheck("logits", logits, known, "must not be NaN or infinite"),
+            ParameterCheck("logits", logits, numbers, "must not be NaN or infinite"),
             ParameterCheck("logits", logits, possible, "must have one above -inf"),
         ]
 

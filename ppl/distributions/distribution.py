@@ -7,25 +7,23 @@ distribution is right by construction, because there is no stored shape to go st
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError, ShapeError
+from ppl._errors import ArgumentError, ShapeError
 from ppl._pytree import replace, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._parameters import (
-    CHECK_AT_CONSTRUCTION,
     ParameterCheck,
-    as_parameter,
+    Parametrised,
     checks_deferred,
     distribution,
     param,
-    parameter_error,
 )
 from ppl.distributions.constraints import Constraint, shape_of
 
@@ -37,6 +35,8 @@ __all__ = [
     "distribution",
     "param",
 ]
+
+_SMALL = 1024  # entries of a parameter that may be a constant of a compiled program
 
 
 class Distribution(Parametrised):
@@ -88,8 +88,16 @@ class Distribution(Parametrised):
         """P(X <= value)."""
         raise TypeError(f"{type(self).__name__} has no cdf")
 
+    def log_cdf(self, value: ArrayLike) -> Array:
+        """Log of `cdf`; families write it so that it is right far into the tail."""
+        return jnp.log(self.cdf(value))
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        """Log of P(X > value), likewise."""
+        return jnp.log1p(-self.cdf(value))
+
     def icdf(self, q: ArrayLike) -> Array:
-        """The quantile function, inverse of `cdf`."""
+        """The quantile function: the smallest value with `cdf(value) >= q`."""
         raise TypeError(f"{type(self).__name__} has no icdf")
 
     @property
@@ -101,6 +109,11 @@ class Distribution(Parametrised):
     def variance(self) -> Array:
         """Marginal variances, of shape `batch_shape + event_shape`."""
         raise TypeError(f"{type(self).__name__} has no closed-form variance")
+
+    @property
+    def mode(self) -> Array:
+        """A value of highest density, of shape `batch_shape + event_shape`."""
+        raise TypeError(f"{type(self).__name__} has no closed-form mode")
 
     def entropy(self) -> Array:
         """Entropy in nats, of shape `batch_shape`."""
@@ -116,6 +129,16 @@ class Distribution(Parametrised):
             raise TypeError(f"{type(self).__name__} has no reparameterised sampler")
         return self.sample(key, sample_shape)
 
+    def _over_batch(self, value: ArrayLike) -> Array:
+        """`value`, broadcast to the batch shape."""
+        return jnp.broadcast_to(value, self.batch_shape)
+
+    def _listed(self, count: int, *, expand: bool) -> Array:
+        """The integers below `count`, along a new leading dim."""
+        batch = self.batch_shape
+        values = jnp.arange(count).reshape((count,) + (1,) * len(batch))
+        return jnp.broadcast_to(values, (count, *batch)) if expand else values
+
     # --- wrapping ---------------------------------------------------------------------
 
     def expand(self, batch_shape: Shape) -> Any:
@@ -127,9 +150,12 @@ class Distribution(Parametrised):
         for name, constraint in self.parameter_constraints().items():
             value = getattr(self, name)
             shape = shape_of(value)
-            event = shape[len(shape) - constraint.event_dim :]
-            xp = constraints.namespace(value)
-            changes[name] = xp.broadcast_to(value, batch_shape + event)
+            new = batch_shape + shape[len(shape) - constraint.event_dim :]
+            if math.prod(new) > _SMALL and not isinstance(value, jax.Array):
+                # As a NumPy array it would become a large constant in compiled code.
+                self.check_parameters()
+                value = jnp.asarray(value)
+            changes[name] = constraints.namespace(value).broadcast_to(value, new)
         return replace(self, **changes)
 
     def expand_by(self, sample_shape: Shape) -> Any:
@@ -154,7 +180,7 @@ class Independent(Distribution):
     base_dist: Distribution
     reinterpreted_batch_ndims: int = static(default=1)
 
-    def _prepare(self, validate_args: bool | None) -> None:
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
         del validate_args  # the base has been checked
         n, batch = self.reinterpreted_batch_ndims, self.base_dist.batch_shape
         if not 0 <= n <= len(batch):
@@ -212,6 +238,9 @@ class Independent(Distribution):
     def parameter_checks(self) -> list[ParameterCheck]:
         return self.base_dist.parameter_checks()
 
+    def check_parameters(self, site: str | None = None) -> None:
+        self.base_dist.check_parameters(site)
+
 
 @distribution
 class MaskedDistribution(Distribution):
@@ -220,7 +249,7 @@ class MaskedDistribution(Distribution):
     base_dist: Distribution
     _mask: Any
 
-    def _prepare(self, validate_args: bool | None) -> None:
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
         del validate_args
         mask = self._mask
         if not isinstance(mask, bool) and getattr(mask, "dtype", None) != np.bool_:
@@ -260,11 +289,11 @@ class MaskedDistribution(Distribution):
 
     @property
     def mean(self) -> Array:
-        return self.base_dist.mean
+        return jnp.broadcast_to(self.base_dist.mean, self.shape())
 
     @property
     def variance(self) -> Array:
-        return self.base_dist.variance
+        return jnp.broadcast_to(self.base_dist.variance, self.shape())
 
     def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
         return self.base_dist.enumerate_support(expand)
@@ -277,3 +306,6 @@ class MaskedDistribution(Distribution):
 
     def parameter_checks(self) -> list[ParameterCheck]:
         return self.base_dist.parameter_checks()
+
+    def check_parameters(self, site: str | None = None) -> None:
+        self.base_dist.check_parameters(site)

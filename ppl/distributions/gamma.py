@@ -80,8 +80,8 @@ class Gamma(Distribution):
     has_rsample = True
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        shape = self.shape(sample_shape)
-        return clip_positive(jax.random.gamma(key, self.concentration, shape) / self.rate)
+        draws = jax.random.gamma(key, self.concentration, self.shape(sample_shape))
+        return clip_positive(draws / self.rate)
 
     def log_prob(self, value: ArrayLike) -> Array:
         return _gamma_log_prob(self.concentration, self.rate, value)

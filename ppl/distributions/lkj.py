@@ -56,7 +56,7 @@ class LKJCholesky(Distribution):
         return (self.dimension, self.dimension)
 
     def _betas(self) -> tuple[Array, Array, Array]:
-        """Both Beta parameters of rows 1 and on, shape `(..., n - 1)`, and their sum."""
+        """Both Beta parameters of all rows but the first, and their sum."""
         (eta,) = as_floats(self.concentration)
         eta = eta[..., None]
         row = np.arange(1, self.dimension, dtype=eta.dtype)

@@ -201,10 +201,10 @@ def _not_definite(name: str, matrix: np.ndarray) -> ParameterError:
     if smallest.ndim:
         worst = np.unravel_index(smallest.argmin(), smallest.shape)
         where = f" of matrix [{', '.join(str(int(k)) for k in worst)}]"
-    value = float(smallest.min())
+    value = float(f"{smallest.min():.6g}")
     return ParameterError(
         f"MultivariateNormal.{name} not positive definite, smallest eigenvalue "
-        f"{value:.6g}{where}.",
+        f"{value}{where}.",
         value=value,
         hint="If this is rounding, add a small number to the diagonal.",
     )

@@ -169,6 +169,4 @@ class LogNormal(Distribution):
         return self._over_batch(jnp.exp(self.loc - jnp.square(self.scale)))
 
     def entropy(self) -> Array:
-        return self._over_batch(
-            self.loc + 0.5 + HALF_LOG_2PI + jnp.log(self.scale)
-        )
+        return self._over_batch(self.loc + 0.5 + HALF_LOG_2PI + jnp.log(self.scale))

@@ -58,7 +58,7 @@ class Poisson(Distribution):
                     f"draws of Poisson(rate={largest:g}) do not fit an integer of at "
                     f"most {bound}.",
                     value=largest,
-                    hint="Enable 64-bit types: jax.config.update('jax_enable_x64', True).",
+                    hint="Allow larger ones: jax.config.update('jax_enable_x64', True).",
                 )
         return poisson(key, self.rate, self.shape(sample_shape))
 
@@ -100,5 +100,3 @@ class Poisson(Distribution):
     @property
     def mode(self) -> Array:
         return self._over_batch(jnp.floor(self.rate).astype(jnp.result_type(int)))
-
-

@@ -30,7 +30,7 @@ def _log_density(df: ArrayLike, z: ArrayLike) -> Array:
 
 @fused
 def _log_tail(df: ArrayLike, z: ArrayLike) -> Array:
-    """log P(T > z) for z >= 0."""
+    """The log of P(T > z) for z >= 0."""
     df, z = as_floats(df, z)
     log_x = -log1p_square(z / jnp.sqrt(df))  # x = df / (df + z^2)
     half = jnp.full_like(log_x, 0.5)

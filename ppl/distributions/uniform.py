@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._parameters import ParameterCheck
+from ppl.distributions._parameters import ParameterCheck, known
 from ppl.distributions._special import as_floats
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
@@ -31,8 +31,8 @@ class Uniform(Distribution):
         return constraints.interval(self.low, self.high)
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        xp = constraints.namespace(self.low, self.high)
-        low, high = xp.broadcast_arrays(self.low, self.high)
+        low, high = known(self.low), known(self.high)
+        low, high = constraints.namespace(low, high).broadcast_arrays(low, high)
         order = ParameterCheck("low", low, low < high, "low must be < high")
         return [*super().parameter_checks(), order]
 

@@ -53,9 +53,13 @@ def _exp_limits(dtype: Any) -> tuple[float, float]:
     return 0.999 * math.log(info.tiny), 0.999 * math.log(info.max)
 
 
-def exp_in_range(x: Array) -> Array:
-    """`exp(x)`, kept within the normal numbers, with gradient zero beyond."""
-    return jax.lax.exp(clamp(x, *_exp_limits(x.dtype)))
+def exp_in_range(x: Array, terms: int = 1) -> Array:
+    """`exp(x)`, kept within the normal numbers, with gradient zero beyond.
+
+    A sum of `terms` such values does not overflow.
+    """
+    low, high = _exp_limits(x.dtype)
+    return jax.lax.exp(clamp(x, low, high - math.log(terms)))
 
 
 def _past(bound: ArrayLike, sign: int, dtype: Any) -> Any:

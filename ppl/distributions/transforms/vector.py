@@ -82,8 +82,10 @@ class OrderedTransform(Transform):
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         x = as_float(x)
-        steps = jnp.concatenate([x[..., :1], exp_in_range(x[..., 1:])], axis=-1)
-        return jax.lax.cumsum(steps, axis=x.ndim - 1), x[..., 1:].sum(-1)
+        first, log_steps = x[..., :1], x[..., 1:]
+        steps = exp_in_range(log_steps, terms=x.shape[-1])
+        y = jax.lax.cumsum(jnp.concatenate([first, steps], axis=-1), axis=x.ndim - 1)
+        return y, log_steps.sum(-1)
 
     def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         y = as_float(y)

@@ -1,0 +1,287 @@
+"""Sites, and the stack of handlers that interprets them.
+
+A statement builds a `Site`, a frozen value, and performs it: the innermost handler gets
+it and may act before, after, instead or twice; what a handler performs only outer ones
+see; when none is left the site does its default action. The stack lives in a context
+variable, so models may run in several threads and tasks at once.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ppl._errors import ArgumentTypeError, ModelError, RandomnessError, ShapeError
+from ppl._typing import Array, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions.constraints import Constraint, shape_of
+from ppl.distributions.distribution import checks_deferred
+
+
+@dataclass(frozen=True)
+class PlateFrame:
+    """One plate around a site: its name, its dim (negative), sizes and labels."""
+
+    name: str
+    dim: int
+    size: int
+    subsample_size: int
+    coords: Any = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A statement on its way through the handlers, and, with a value, its result.
+
+    A site can be read as NumPyro's messages are: `site["value"]`, `site["fn"]`,
+    `site["type"]`, `site["is_observed"]`, and so on for every field.
+    """
+
+    type: ClassVar[str]
+    name: str
+    value: Any = None
+    plates: tuple[PlateFrame, ...] = ()
+    line: str = ""
+
+    def resolve(self) -> Self:
+        """The default action, for when no handler is left."""
+        return self
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "cond_indep_stack":
+            return list(self.plates)
+        try:
+            return getattr(self, key)
+        except AttributeError:
+            raise KeyError(key) from None
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The field `key`, or `default` where this type of site has none."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+
+@dataclass(frozen=True)
+class Sample(Site):
+    """A random variable: drawn, given by a handler, or observed."""
+
+    type: ClassVar[str] = "sample"
+    fn: Any = None
+    rng_key: Key | None = None
+    is_observed: bool = False
+    scale: Any = None
+    mask: Any = None
+    infer: dict[str, Any] = field(default_factory=dict)
+
+    def resolve(self) -> Sample:
+        """Draw the value if there is none; check the shape of a given one."""
+        if self.value is not None:
+            return dataclasses.replace(self, fn=fitted(self))
+        if self.rng_key is None:
+            raise RandomnessError(
+                f"needs randomness, and no key is there ({self.line}).",
+                site=self.name,
+                hint="Wrap the model: ppl.handlers.seed(model, rng_seed=0).",
+            )
+        self.fn.check_parameters(site=self.name)
+        return dataclasses.replace(self, value=self.fn.sample(self.rng_key))
+
+    def log_prob(self) -> Array:
+        """Log density of the value, scaled and masked, of the batch shape."""
+        mask = self.mask
+        fn = self.fn if mask is None else self.fn.mask(mask)
+        term = fn.log_prob(self.value)
+        return term if self.scale is None else self.scale * term
+
+
+@dataclass(frozen=True)
+class Param(Site):
+    """A learnable value with a constraint."""
+
+    type: ClassVar[str] = "param"
+    init: Any = None
+    constraint: Constraint = constraints.real
+    event_dim: int | None = None
+    rng_key: Key | None = None
+
+    def resolve(self) -> Param:
+        """Take the initial value if no handler gave another."""
+        if self.value is not None:
+            return self
+        init = self.init
+        if callable(init):
+            if self.rng_key is None:
+                raise RandomnessError(
+                    "its initial value needs a random key.",
+                    site=self.name,
+                    hint="Wrap the model: ppl.handlers.seed(model, rng_seed=0).",
+                )
+            init = init(self.rng_key)
+        if init is None:
+            raise ModelError(
+                "has no value and no initial value.",
+                site=self.name,
+                hint="Give param(name, init_value) or substitute one.",
+            )
+        return dataclasses.replace(self, value=init)
+
+
+@dataclass(frozen=True)
+class Deterministic(Site):
+    """A derived value worth recording."""
+
+    type: ClassVar[str] = "deterministic"
+
+
+@dataclass(frozen=True)
+class PlateEntry(Site):
+    """A plate being entered: asks the outer plates for a dim, and for indices."""
+
+    type: ClassVar[str] = "plate"
+    size: int = 0
+    subsample_size: int = 0
+    dim: int | None = None
+    rng_key: Key | None = None
+    make_indices: Callable[[PlateEntry], Any] | None = None
+
+    def resolve(self) -> PlateEntry:
+        """All indices, or a random subset of them without repetition."""
+        if self.value is not None:
+            return self
+        return dataclasses.replace(self, value=self.make_indices(self))  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class KeyRequest(Site):
+    """A request for a fresh random key; None where no handler gives one."""
+
+    type: ClassVar[str] = "prng_key"
+
+
+@dataclass(frozen=True)
+class MaskRequest(Site):
+    """A request for the mask that the surrounding handlers put on sites."""
+
+    type: ClassVar[str] = "get_mask"
+
+
+@dataclass(frozen=True)
+class Subsample(Site):
+    """Data to be indexed by the surrounding plates."""
+
+    type: ClassVar[str] = "subsample"
+    event_dim: int = 0
+
+
+# --- the stack ------------------------------------------------------------------------
+
+_STACK: ContextVar[tuple[Handler, ...]] = ContextVar("handlers", default=())
+
+
+def perform(site: Site) -> Any:
+    """Hand `site` to the innermost handler, or do its default action if none is left."""
+    handlers = _STACK.get()
+    if not handlers:
+        return site.resolve()
+    token = _STACK.set(handlers[:-1])  # what a handler performs, only outer ones see
+    try:
+        return handlers[-1].handle(site)
+    finally:
+        _STACK.reset(token)
+
+
+class Handler:
+    """Interprets sites: override `handle`, and forward with `perform`.
+
+    Use it as a context manager, or around a model: `handler(model, ...)(*args)`.
+    """
+
+    def __init__(self, fn: Callable[..., Any] | None = None):
+        if fn is not None and not callable(fn):
+            raise ArgumentTypeError(
+                f"{type(self).__name__}(fn, …) needs a callable model as its first "
+                f"argument, got {fn!r}.",
+                value=fn,
+            )
+        self.fn = fn
+        self._exits: list[Any] = []
+
+    def handle(self, site: Any) -> Any:
+        """Turn a site into its result; the default forwards it unchanged."""
+        return perform(site)
+
+    def __enter__(self) -> Any:
+        deferred = checks_deferred()
+        deferred.__enter__()
+        self._exits.append((deferred, _STACK.set((*_STACK.get(), self))))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        deferred, token = self._exits.pop()
+        _STACK.reset(token)
+        deferred.__exit__(None, None, None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the wrapped model under a fresh copy of this handler."""
+        if self.fn is None:
+            raise ArgumentTypeError(
+                f"{type(self).__name__} wraps no model: use it in a `with` statement or "
+                "give the model as its first argument."
+            )
+        fresh = copy.copy(self)
+        fresh._exits = []
+        with fresh:
+            return self.fn(*args, **kwargs)
+
+
+# --- shapes ---------------------------------------------------------------------------
+
+
+def fitted(site: Sample) -> Any:
+    """The distribution of a site with a value, expanded to the value's shape.
+
+    An observed value is never broadcast: outside of plates a smaller distribution is
+    expanded to it, inside the shapes must be equal. A substituted value may be smaller.
+    """
+    expected, got = site.fn.shape(), shape_of(site.value)
+    if got == expected or site.fn.event_shape == (0,):
+        return site.fn
+    event_dim = site.fn.event_dim
+    try:
+        both = tuple(np.broadcast_shapes(expected, got))
+    except ValueError:
+        both = None
+    same_event = got[len(got) - event_dim :] == site.fn.event_shape
+    if not site.is_observed and both == expected:
+        return site.fn
+    if both == got and same_event and not site.plates:
+        return site.fn.expand(got[: len(got) - event_dim])
+    raise _shape_error(site, expected, got, both)
+
+
+def _shape_error(site: Sample, expected: Shape, got: Shape, both: Any) -> ShapeError:
+    what = "observed value" if site.is_observed else "given value"
+    plates = ", ".join(f"'{p.name}' (size {p.size}, dim {p.dim})" for p in site.plates)
+    message = f"{what} has shape {got}, expected {expected}"
+    message += f" from plate {plates}" if plates else ""
+    message += f" and event shape {site.fn.event_shape}" if site.fn.event_shape else ""
+    hint = ""
+    if both is not None and both not in (got, expected):
+        message += f"; they would broadcast to {both}"
+        if len(got) == len(expected) + 1 and got[-1] == 1:
+            hint = "Did you mean value.squeeze(-1)?"
+        elif len(got) + 1 == len(expected) and expected[-1] == 1:
+            hint = "Did you mean to squeeze the last dim of the parameters?"
+    if not hint and site.plates:
+        hint = "Make the value's shape that of its plates and event."
+    if not hint:
+        hint = "If its rightmost dims are one value, say fn.to_event(n)."
+    return ShapeError(f"{message} ({site.line}).", site=site.name, value=got, hint=hint)

@@ -1,0 +1,200 @@
+"""Arguments of a model, split into arrays (leaves) and everything else (static)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from ppl._errors import ArgumentTypeError, ModelError
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array that is part of the program, compared by its bytes."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    content: bytes
+
+    @classmethod
+    def of(cls, value: Any) -> Constant:
+        """Freeze an array."""
+        array = np.asarray(value)
+        return cls(array.shape, str(array.dtype), array.tobytes())
+
+    def array(self) -> np.ndarray:
+        """The array again."""
+        flat = np.frombuffer(self.content, np.dtype(self.dtype))
+        return flat.reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """The place of an array leaf."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Unhashable:
+    """A static argument compared by identity."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unhashable) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The structure of a model's arguments: hashable, with places for the array leaves.
+
+    Attributes:
+        treedef: Of `(args, kwargs)`.
+        parts: For each flattened argument a place of an array, a constant, or a value.
+        names: What to call each array leaf, e.g. "argument 0" or "X".
+        fixed: Names of the arrays that have become constants.
+    """
+
+    treedef: Any
+    parts: tuple[Any, ...]
+    names: tuple[str, ...]
+    fixed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Arguments, tuple[Any, ...]]:
+        """Split arguments; lists of numbers and data frames become arrays.
+
+        Raises:
+            ModelError: An integer does not fit int32 while x64 is off.
+            ArgumentTypeError: A dtype is not supported.
+        """
+        flat, treedef = jax.tree_util.tree_flatten_with_path(
+            (args, kwargs), is_leaf=_is_data
+        )
+        parts: list[Any] = []
+        arrays: list[Any] = []
+        names: list[str] = []
+        for path, leaf in flat:
+            name = _path_name(path)
+            value = _as_array(leaf, name)
+            if isinstance(value, jax.Array | np.ndarray):
+                parts.append(_Leaf(len(arrays)))
+                arrays.append(value)
+                names.append(name)
+                continue
+            try:
+                hash(value)
+            except TypeError:
+                value = Unhashable(value)
+            parts.append(value)
+        return cls(treedef, tuple(parts), tuple(names)), tuple(arrays)
+
+    def rebuild(self, arrays: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments again, with the given leaves in their places."""
+        leaves = []
+        for part in self.parts:
+            match part:
+                case _Leaf(index):
+                    leaves.append(arrays[index])
+                case Constant():
+                    leaves.append(part.array())
+                case Unhashable(value):
+                    leaves.append(value)
+                case _:
+                    leaves.append(part)
+        return jax.tree_util.tree_unflatten(self.treedef, leaves)
+
+    def with_constants(
+        self, arrays: tuple[Any, ...], constant: tuple[int, ...]
+    ) -> tuple[Arguments, tuple[Any, ...]]:
+        """Turn the leaves with these indices into constants."""
+        kept = [i for i in range(len(arrays)) if i not in constant]
+        place = {old: new for new, old in enumerate(kept)}
+        parts = tuple(
+            (Constant.of(arrays[p.index]) if p.index in constant else _Leaf(place[p.index]))
+            if isinstance(p, _Leaf)
+            else p
+            for p in self.parts
+        )
+        names = tuple(self.names[i] for i in kept)
+        fixed = (*self.fixed, *(self.names[i] for i in constant))
+        new = Arguments(self.treedef, parts, names, fixed)
+        return new, tuple(arrays[i] for i in kept)
+
+    def tell(self) -> None:
+        """Say once which arguments have become constants."""
+        warnings.warn(
+            f"the model looks at the values of {', '.join(self.fixed)}: they are compiled in as "
+            "constants, so new values compile anew.",
+            ConstantArgumentWarning,
+            stacklevel=4,
+        )
+
+
+class ConstantArgumentWarning(UserWarning):
+    """A model looks at the values of an argument, which so becomes a constant."""
+
+
+def _is_data(value: Any) -> bool:
+    if isinstance(value, list):
+        return _numeric_list(value)
+    return hasattr(value, "to_numpy") or value is None
+
+
+def _numeric_list(value: list[Any]) -> bool:
+    return bool(value) and all(
+        _numeric_list(v) if isinstance(v, list) else isinstance(v, int | float | str)
+        for v in value
+    )
+
+
+def _path_name(path: tuple[Any, ...]) -> str:
+    inside = jax.tree_util.keystr(path[1:])
+    if path[0].idx == 0:
+        return f"argument {inside.strip('[]')}" if len(path) == 2 else f"args{inside}"
+    return str(getattr(path[1], "key", inside))
+
+
+def _as_array(value: Any, name: str) -> Any:
+    """Data as an array that JAX can hold, or the value itself if it is no data."""
+    if isinstance(value, list):
+        value = np.asarray(value)
+    elif hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
+        value = value.to_numpy()
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.dtype.kind == "O":
+        try:
+            value = value.astype(float)
+        except (TypeError, ValueError):
+            raise _not_numeric(value, name) from None
+    if value.dtype.kind not in "biufc":
+        raise _not_numeric(value, name)
+    if value.dtype.kind in "iu" and not jax.config.jax_enable_x64 and value.size:
+        low, high = int(value.min()), int(value.max())
+        worst = high if high > 2**31 - 1 else low
+        if worst < -(2**31) or worst > 2**31 - 1:
+            raise ModelError(
+                f"{name}: value {worst} does not fit int32.",
+                value=worst,
+                hint="Enable x64 (jax.config.update('jax_enable_x64', True)) or rescale.",
+            )
+    return value
+
+
+def _not_numeric(value: np.ndarray, name: str) -> ArgumentTypeError:
+    return ArgumentTypeError(
+        f"{name}: dtype {value.dtype} is not numeric.",
+        value=value,
+        hint="Encode labels as integers first (np.unique(..., return_inverse=True)).",
+    )

@@ -1,0 +1,430 @@
+"""From a model and its data to a log density of a flat vector: the only bridge.
+
+Handlers end here. The model is traced once, abstractly, to learn its sites; from then on
+it is one pure function of an unconstrained vector and the data, which are arguments: new
+data of the same shapes compile nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ControlFlowError, DuplicateSiteError
+from ppl._pytree import pytree, static
+from ppl._sites import Deterministic, Handler, PlateFrame, Sample, Site, perform
+from ppl._typing import Array, Model, Shape
+from ppl.arguments import Arguments
+from ppl.distributions.constraints import shape_of
+from ppl.distributions.transforms import biject_to
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One free site in the flat vector.
+
+    Attributes:
+        name: Of the site.
+        shape: Of its value.
+        free_shape: Of its unconstrained value.
+        offset: Where it begins in the flat vector.
+    """
+
+    name: str
+    shape: Shape
+    free_shape: Shape
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """How many coordinates it has."""
+        return math.prod(self.free_shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The meaning of a flat position: the free sites, in the order of the model."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return sum(entry.size for entry in self.entries)
+
+    def split(self, position: Array) -> dict[str, Array]:
+        """The unconstrained value of each site, from a vector of shape (size,)."""
+        sizes = [entry.size for entry in self.entries]
+        parts = jax.lax.split(position, sizes)  # its transpose is one concatenation
+        return {
+            entry.name: part.reshape(entry.free_shape)
+            for entry, part in zip(self.entries, parts, strict=True)
+        }
+
+    def locate(self, index: int) -> Entry:
+        """The site that coordinate `index` belongs to."""
+        return next(e for e in self.entries if e.offset <= index < e.offset + e.size)
+
+    def join(self, values: Mapping[str, Any]) -> np.ndarray:
+        """A flat vector from the unconstrained value of every site."""
+        parts = [np.asarray(values[e.name]).reshape(-1) for e in self.entries]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class SiteInfo:
+    """What the abstract trace tells of a site.
+
+    Attributes:
+        name: Of the site.
+        type: "sample" or "deterministic".
+        family: Name of its distribution.
+        shape: Of its value.
+        event_dim: Rightmost dims of one value.
+        is_observed: Whether it has an observed value.
+        is_discrete: Whether its support is countable.
+        plates: Around it, innermost last.
+        line: File and line of the statement.
+    """
+
+    name: str
+    type: str
+    family: str
+    shape: Shape
+    event_dim: int
+    is_observed: bool
+    is_discrete: bool
+    plates: tuple[PlateFrame, ...]
+    line: str
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """A name for each dim of the value: those of plates, else `name_dim_i`."""
+        names = [f"{self.name}_dim_{i}" for i in range(len(self.shape))]
+        for plate in self.plates:
+            axis = len(self.shape) - self.event_dim + plate.dim
+            if axis >= 0 and self.shape[axis] == plate.subsample_size:
+                names[axis] = plate.name
+        return tuple(names)
+
+
+class Visit(Handler):
+    """Gives free sites their values, records all sites, refuses a name used twice."""
+
+    def __init__(self, value_of: Callable[[Sample], Any]):
+        super().__init__()
+        self.value_of = value_of
+        self.sites: dict[str, Site] = {}
+
+    def handle(self, site: Site) -> Site:
+        """Value a free site; record it when it comes back."""
+        match site:
+            case Sample(value=None, is_observed=False):
+                out = perform(dataclasses.replace(site, value=self.value_of(site)))
+            case Sample() | Deterministic():
+                out = perform(site)
+            case _:
+                self.sites.setdefault(site.name, site)
+                return perform(site)
+        if out.name in self.sites and not _same_plate(self.sites[out.name], out):
+            first = self.sites[out.name]
+            raise DuplicateSiteError(
+                f"at {out.line} is already defined at {first.line}.",
+                site=out.name,
+                value=out.name,
+                hint="Site names must be unique; ppl.handlers.scope adds a prefix.",
+            )
+        self.sites[out.name] = out
+        return out
+
+
+def _same_plate(first: Site, second: Site) -> bool:
+    return first.type == second.type == "plate"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The static part of a target: what a compiled program depends on besides shapes.
+
+    Attributes:
+        model: The model.
+        arguments: Structure of its arguments.
+        layout: Of the flat vector.
+        fingerprint: Digest of the traced model, with the arrays that it closes over: a
+            model whose globals have changed is another program.
+    """
+
+    model: Model
+    arguments: Arguments
+    layout: Layout
+    fingerprint: str = ""
+
+
+@pytree
+class LogDensity:
+    """The log density of a model given its data, as a function of a flat vector.
+
+    Computed under the highest matmul precision: TF32, which accelerators use otherwise,
+    is off by several nats on real posteriors.
+
+    Attributes:
+        data: The array arguments of the model, in the order of `spec.arguments`.
+        spec: Model, structure of the arguments, layout.
+    """
+
+    data: tuple[Any, ...]
+    spec: Spec = static()
+
+    @property
+    def layout(self) -> Layout:
+        """The meaning of the flat vector."""
+        return self.spec.layout
+
+    def __call__(self, position: Array) -> Array:
+        """Log density of the unconstrained vector `position`, (dim,)."""
+        return self.visit(position)[0]
+
+    def value_and_grad(self, position: Array) -> tuple[Array, Array]:
+        """Log density and gradient at `position`, (dim,)."""
+        return jax.value_and_grad(self)(position)
+
+    def visit(self, position: Array) -> tuple[Array, dict[str, Site], dict[str, Array]]:
+        """Run the model at a position.
+
+        Returns:
+            The log density; all sites with their values; the term of each sample site,
+            with its log-determinant where it is free.
+        """
+        with jax.default_matmul_precision("highest"):
+            return visit(self.spec, self.data, self.layout.split(position))
+
+
+def visit(
+    spec: Spec, data: tuple[Any, ...], free: Mapping[str, Array]
+) -> tuple[Array, dict[str, Site], dict[str, Array]]:
+    """Run a model with the given unconstrained values; see `LogDensity.visit`."""
+    log_dets: dict[str, Array] = {}
+
+    def value_of(site: Sample) -> Array:
+        bijector = biject_to(site.fn.support)
+        value, log_det = bijector.forward_and_log_det(free[site.name])
+        log_dets[site.name] = log_det
+        return value
+
+    args, kwargs = spec.arguments.rebuild(data)
+    with Visit(value_of) as visited:
+        spec.model(*args, **kwargs)
+    terms = {}
+    for name, site in visited.sites.items():
+        if isinstance(site, Sample):
+            term = jnp.sum(site.log_prob())
+            if name in log_dets:
+                term = term + jnp.sum(log_dets[name])
+            terms[name] = term
+    total = sum(terms.values(), jnp.zeros(()))
+    return total, visited.sites, terms
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What is known of a model and its data before anything is computed.
+
+    Attributes:
+        density: The target.
+        sites: What the trace tells of each site, by name.
+        params: Names and lines of `param` statements.
+        plates: Frames of the plates, by name.
+    """
+
+    density: LogDensity
+    sites: dict[str, SiteInfo]
+    params: dict[str, str]
+    plates: dict[str, PlateFrame]
+
+
+def trace_model(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+    """Trace `model` abstractly, and make its target.
+
+    Arguments that are arrays become leaves. If the model looks at the values of some of
+    them (`int(y.max())`, `np.unique(group)`), these become constants, with a note.
+
+    Raises:
+        ControlFlowError: Python control flow depends on a latent value.
+        PPLError: The model breaks a rule of the language; see the classes.
+    """
+    arguments, data = Arguments.of(args, kwargs)
+    try:
+        return _traced(model, arguments, data)
+    except _NEEDS_VALUES as error:
+        first = error
+    constant = _arguments_looked_at(model, arguments, data)
+    if constant is None:
+        raise _control_flow_error(model, arguments, data, first) from first
+    arguments, data = arguments.with_constants(data, constant)
+    arguments.tell()
+    return _traced(model, arguments, data)
+
+
+_NEEDS_VALUES = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+def _arguments_looked_at(
+    model: Model, arguments: Arguments, data: tuple[Any, ...]
+) -> tuple[int, ...] | None:
+    """The smallest found set of leaves that must be constants; None if none helps."""
+    everything = tuple(range(len(data)))
+    tries = [(i,) for i in everything] + [everything]
+    for constant in tries:
+        try:
+            _traced(model, *arguments.with_constants(data, constant))
+        except _NEEDS_VALUES:
+            continue
+        return constant
+    return None
+
+
+def _control_flow_error(
+    model: Model, arguments: Arguments, data: tuple[Any, ...], error: Exception
+) -> ControlFlowError:
+    """Name the latent site whose value the model looks at."""
+    arguments, data = arguments.with_constants(data, tuple(range(len(data))))
+    names: list[str] = []
+    culprit = line = None
+
+    def run(concrete: str | None) -> bool:
+        def value_of(site: Sample) -> Any:
+            names.append(site.name)
+            if site.name != concrete:
+                value = site.fn.support.feasible_like(jnp.zeros(site.fn.shape()))
+                return value + unit
+            with jax.ensure_compile_time_eval():
+                value = site.fn.support.feasible_like(np.zeros(site.fn.shape()))
+                return np.asarray(value)
+
+        def body(one: Array) -> Array:
+            nonlocal unit
+            unit = one
+            with Visit(value_of):
+                args, kwargs = arguments.rebuild(data)
+                model(*args, **kwargs)
+            return one
+
+        unit: Any = 0.0
+        try:
+            jax.eval_shape(body, jax.ShapeDtypeStruct((), jnp.result_type(float)))
+        except _NEEDS_VALUES:
+            return False
+        except Exception:  # noqa: BLE001  (a concrete stand-in may break the model)
+            return False
+        return True
+
+    run(None)
+    for name in dict.fromkeys(names):
+        if run(name):
+            culprit = name
+            break
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == getattr(model, "__code__", code).co_filename:
+            line = f"line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return ControlFlowError(
+        f"Python control flow or NumPy looks at a random value ({line}).",
+        site=culprit,
+        hint="Use jnp.where or jax.lax.cond on its value, and jax.numpy functions.",
+    )
+
+
+def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced:
+    """Run the model under an abstract trace with placeholders for free values."""
+    found: dict[str, Site] = {}
+    shapes: dict[str, tuple[Shape, Shape]] = {}
+    spec = Spec(model, arguments, Layout(()))
+
+    def value_of(site: Sample) -> Any:
+        shape = site.fn.shape()
+        return jnp.asarray(site.fn.support.feasible_like(jnp.zeros(shape)))
+
+    def body(leaves: tuple[Any, ...]) -> Any:
+        args, kwargs = arguments.rebuild(leaves)
+        with Visit(value_of) as visited:
+            model(*args, **kwargs)
+        for name, site in visited.sites.items():
+            found[name] = site
+            if isinstance(site, Sample) and not site.is_observed:
+                shape = shape_of(site.value)
+                free = () if site.fn.support.is_discrete else None
+                if free is None:
+                    free = biject_to(site.fn.support).inverse_shape(shape)
+                shapes[name] = (shape, tuple(free))
+        return [
+            s.log_prob() if isinstance(s, Sample) else s.value
+            for s in visited.sites.values()
+            if isinstance(s, Sample | Deterministic)
+        ]
+
+    jaxpr = jax.make_jaxpr(body)(data)
+    spec = dataclasses.replace(spec, fingerprint=_fingerprint(jaxpr))
+    return _described(spec, data, found, shapes)
+
+
+def _fingerprint(jaxpr: Any) -> str:
+    digest = hashlib.blake2b(str(jaxpr.jaxpr).encode(), digest_size=16)
+    for const in jaxpr.consts:
+        digest.update(np.asarray(const).tobytes())
+    return digest.hexdigest()
+
+
+def _described(
+    spec: Spec,
+    data: tuple[Any, ...],
+    found: dict[str, Site],
+    shapes: dict[str, tuple[Shape, Shape]],
+) -> Traced:
+    sites, params, entries, offset = {}, {}, [], 0
+    plates: dict[str, PlateFrame] = {}
+    for name, site in found.items():
+        if site.type == "param":
+            params[name] = site.line
+        if not isinstance(site, Sample | Deterministic):
+            continue
+        sample = site if isinstance(site, Sample) else None
+        for frame in site.plates:
+            plates.setdefault(frame.name, frame)
+        sites[name] = SiteInfo(
+            name=name,
+            type=site.type,
+            family=family_of(sample.fn) if sample else "",
+            shape=shape_of(site.value),
+            event_dim=sample.fn.event_dim if sample else 0,
+            is_observed=bool(sample and sample.is_observed),
+            is_discrete=bool(sample and sample.fn.support.is_discrete),
+            plates=site.plates,
+            line=site.line,
+        )
+        if name in shapes:
+            entry = Entry(name, *shapes[name], offset)
+            entries.append(entry)
+            offset += entry.size
+    spec = dataclasses.replace(spec, layout=Layout(tuple(entries)))
+    return Traced(LogDensity(data, spec), sites, params, plates)
+
+
+def family_of(fn: Any) -> str:
+    """The name of the innermost family of a wrapped distribution."""
+    while hasattr(fn, "base_dist"):
+        fn = fn.base_dist
+    return type(fn).__name__
