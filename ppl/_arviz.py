@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,12 @@ class Group:
     Attributes:
         variables: Name to array; (chain, draw, *event) if `sampled`, else (*event,).
         sampled: Whether the arrays have the sample dimensions.
-        attrs: What to say of the group beside the usual.
+        latent: Which of them the sampler moved, if that is worth saying.
     """
 
     variables: Mapping[str, np.ndarray]
     sampled: bool = True
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    latent: tuple[str, ...] = ()
 
 
 def datatree(
@@ -68,7 +68,7 @@ def datatree(
 
     common = _library_attrs(attrs)
     tree = {
-        f"/{name}": _dataset(group, dims, coords, {**common, **group.attrs})
+        f"/{name}": _dataset(group, dims, coords, common)
         for name, group in groups.items()
         if group.variables
     }
@@ -82,7 +82,7 @@ def datatree(
 def arviz_object(tree: xarray.DataTree) -> Any:
     """What the installed ArviZ takes: an `InferenceData` before 1.0, then the tree."""
     arviz = import_arviz()
-    if hasattr(arviz, "InferenceData"):
+    if _before_one(arviz):
         return arviz.InferenceData.from_datatree(tree)
     return tree
 
@@ -102,8 +102,8 @@ def plot(
         Matplotlib axes from ArviZ 0.23, a `PlotCollection` from 1.x.
     """
     arviz = import_arviz()
-    renewed = not hasattr(arviz, "InferenceData")
-    name = "plot_trace_dist" if kind == "trace" and renewed else f"plot_{kind}"
+    renamed = kind == "trace" and not _before_one(arviz)
+    name = "plot_trace_dist" if renamed else f"plot_{kind}"
     if var_names is not None:
         kwargs["var_names"] = [_clean(var) for var in var_names]
     return getattr(arviz, name)(arviz_object(tree), **kwargs)
@@ -115,6 +115,10 @@ def import_arviz() -> Any:
         warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
         import arviz
     return arviz
+
+
+def _before_one(arviz: Any) -> bool:
+    return int(arviz.__version__.partition(".")[0]) < 1
 
 
 def _dataset(
@@ -144,11 +148,15 @@ def _dataset(
             labels[new] = _label_array(coordinate(coords, dim, size))
         for dim, size in zip(sample_dims, values.shape, strict=False):
             labels[dim] = np.arange(size)
-        about = {"site": site} if name != site else {}
-        data[name] = ((*sample_dims, *names), values, about)
-    whole = {**attrs, "sample_dims": list(sample_dims)} if sample_dims else attrs
+        origin = {"site": site} if name != site else {}
+        data[name] = ((*sample_dims, *names), values, origin)
+    about = dict(attrs)
+    if sample_dims:
+        about["sample_dims"] = list(sample_dims)
+    if group.latent:
+        about["sampled_variables"] = [variables[site] for site in group.latent]
     _refuse_reserved(data)
-    return xarray.Dataset(data, coords=labels, attrs=_plain(whole))
+    return xarray.Dataset(data, coords=labels, attrs=_plain(about))
 
 
 def _library_attrs(attrs: Mapping[str, Scalar]) -> dict[str, Any]:

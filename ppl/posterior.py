@@ -145,12 +145,12 @@ class Posterior(Mapping[str, np.ndarray]):
         Groups: posterior, sample_stats, observed_data, constant_data, warmup_posterior,
         warmup_sample_stats, as far as there is anything in them.
         """
-        sampled = [name for name in self.samples if name not in self.deterministic]
-        latent = {"sampled_variables": sampled}
+        latent = tuple(name for name in self.samples if name not in self.deterministic)
+        warm = tuple(name for name in latent if name in self.warmup_samples)
         groups = {
-            "posterior": _arviz.Group(self.samples, attrs=latent),
+            "posterior": _arviz.Group(self.samples, latent=latent),
             "sample_stats": _arviz.Group(self.sample_stats),
-            "warmup_posterior": _arviz.Group(self.warmup_samples, attrs=latent),
+            "warmup_posterior": _arviz.Group(self.warmup_samples, latent=warm),
             "warmup_sample_stats": _arviz.Group(self.warmup_sample_stats),
             "observed_data": _arviz.Group(self.observed_data, sampled=False),
             "constant_data": _arviz.Group(self.constant_data, sampled=False),

@@ -428,3 +428,34 @@ def family_of(fn: Any) -> str:
     while hasattr(fn, "base_dist"):
         fn = fn.base_dist
     return type(fn).__name__
+
+
+@jax.jit
+def constrain(density: LogDensity, positions: Array) -> dict[str, Array]:
+    """Values of free and deterministic sites at `positions`, (n, dim).
+
+    Returns:
+        Arrays of shape (n, *site shape) by site.
+    """
+
+    def one(position: Array) -> dict[str, Array]:
+        sites = density.visit(position)[1]
+        free = {entry.name for entry in density.layout.entries}
+        return {
+            name: jnp.asarray(site.value)
+            for name, site in sites.items()
+            if name in free or isinstance(site, Deterministic)
+        }
+
+    return jax.vmap(one)(positions)
+
+
+@jax.jit
+def observed_values(density: LogDensity) -> dict[str, Array]:
+    """Observed values by site, as the model sees them."""
+    sites = density.visit(jnp.zeros(density.layout.size))[1]
+    return {
+        name: jnp.asarray(site.value)
+        for name, site in sites.items()
+        if isinstance(site, Sample) and site.is_observed and site.value.size
+    }

@@ -27,7 +27,8 @@ from ppl.diagnostics._draws import (
 from ppl.diagnostics._ess import ess_and_time, split_ess
 from ppl.diagnostics.estimates import tail, worse
 
-# `time` is the autocorrelation time within the chains, in draws.
+# `time` is the autocorrelation time within half chains, in draws: the longer one of the
+# two kinds of normal scores that R-hat looks at.
 SHOWN = ("mean", "sd", "low", "high", "mcse_mean", "ess_bulk", "ess_tail", "r_hat")
 COLUMNS = (*SHOWN, "time")
 
@@ -120,7 +121,7 @@ def _columns(rows: Floats, prob: float) -> Floats:
         return np.stack([mean, sd, *ends, *([nothing] * 5)])
 
     ranking = Ranking(split(rows))
-    normal = ranking.normal_scores()
+    normal, folded = ranking.normal_scores(), ranking.folded_scores()
     ascending = ranking.ascending if length % 2 == 0 else pooled(rows)
     bulk, time = ess_and_time(normal)
     return np.stack(
@@ -131,8 +132,8 @@ def _columns(rows: Floats, prob: float) -> Floats:
             sd / np.sqrt(split_ess(rows)),
             bulk,
             tail(rows, ascending, (0.05, 0.95)),
-            worse(normal, ranking.folded_scores()) if chains > 1 else nothing,
-            time,
+            worse(normal, folded) if chains > 1 else nothing,
+            np.fmax(time, ess_and_time(folded)[1]),
         ]
     )
 

@@ -194,7 +194,7 @@ class Parametrised:
         for name, constraint in named.items():
             value = as_parameter(getattr(self, name), constraint)
             kind = getattr(getattr(value, "dtype", None), "kind", "")
-            if value is None or isinstance(value, str | dict) or kind in (*"OUSMmc",):
+            if value is None or isinstance(value, str | dict | complex) or kind in (*"OUSMmc",):
                 raise ArgumentTypeError(
                     f"{type(self).__name__}.{name} must be a number or an array, "
                     f"got {value!r}.",
@@ -240,6 +240,8 @@ class Parametrised:
         Args:
             site: The name to put into the error.
         """
+        if all(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self)):
+            return
         for check in self.parameter_checks():
             if isinstance(check.ok, jax.core.Tracer):
                 continue

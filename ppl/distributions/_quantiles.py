@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ def quantile_of(dist: Any, q: ArrayLike, path: Callable[[Array], Array]) -> Arra
         enough = fixed.cdf(path(middle)) >= target
         return jnp.where(enough, below, middle), jnp.where(enough, middle, above)
 
-    end = float(jnp.log(jnp.finfo(q.dtype).max))
+    end = math.log(float(jnp.finfo(q.dtype).max))
     start = (jnp.full(shape, -end, q.dtype), jnp.full(shape, end, q.dtype))
     steps = jnp.finfo(q.dtype).nmant + 9
     place = jax.lax.fori_loop(0, steps, halve, start)[1]

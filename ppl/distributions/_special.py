@@ -108,9 +108,10 @@ def _log1p_square(w: Array) -> Array:
 @_log1p_square.defjvp
 def _log1p_square_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (w,), (dw,) = primals, tangents
-    outer = jnp.abs(w) > 1
-    r = jnp.where(outer, 1.0, w) / jnp.where(outer, w, 1.0)  # w or 1 / w
-    return _log1p_square(w), 2 * r / (1 + r * r) * dw
+    far = jnp.abs(w) > 1  # there w^2 might overflow
+    inner, outer = jnp.where(far, 1.0, w), jnp.where(far, w, 1.0)
+    den = jnp.where(far, outer + 1 / outer, 1 + inner * inner)
+    return _log1p_square(w), 2 * inner / den * dw
 
 
 log1p_square = fused(_log1p_square)  # log(1 + w^2), for every w that a float can hold
@@ -138,9 +139,13 @@ def deviance_near(x: Array, mean: Array) -> tuple[Array, Array]:
 @jax.custom_jvp
 def _deviance(x: Array, mean: Array) -> Array:
     series, near = deviance_near(x, mean)
-    largest = jnp.finfo(x.dtype).max
-    ratio = jnp.minimum(mean / jnp.where(x == 0, 1.0, x), largest)
-    return jnp.where(near, series, (mean - x) - x * jnp.log(ratio))
+    limits = jnp.finfo(x.dtype)
+    lift = limits.maxexp // 2
+    deep = mean * 2.0**lift < x  # there the ratio might underflow
+    ratio = jnp.where(deep, mean * 2.0**lift, mean) / jnp.where(x == 0, 1.0, x)
+    log_ratio = jnp.log(jnp.minimum(ratio, limits.max))
+    log_ratio = jnp.where(deep, log_ratio - lift * LOG_2, log_ratio)
+    return jnp.where(near, series, (mean - x) - x * log_ratio)
 
 
 @partial(_deviance.defjvp, symbolic_zeros=True)

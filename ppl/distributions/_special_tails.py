@@ -7,6 +7,8 @@ multiple of the square root of the largest parameter: digits are lost from 1e5 o
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammainc, gammaincc
@@ -54,30 +56,36 @@ def _beta_fraction(a: Array, b: Array, x: Array) -> Array:
     return jax.lax.fori_loop(0, _TERMS, step, (jnp.ones_like(x), d, d))[2]
 
 
+def _underflow(x: Array) -> float:
+    """A logarithm below which probabilities are no longer normal floats."""
+    return math.log(float(jnp.finfo(x.dtype).tiny)) + 20.0
+
+
 @fused
 def log_gammainc(a: Array, x: Array) -> Array:
     """Log of the lower regularised incomplete gamma function."""
     a, x = jnp.broadcast_arrays(a, x)
-    under = (gammainc(a, x) < 1e3 * jnp.finfo(x.dtype).tiny) & (x > 0)
+    lead = -deviance(a, x) - stirling_rest(a)
+    under = (lead < _underflow(x)) & (x < a)
     near = jnp.log(gammainc(a, jnp.where(under, a, x)))
-    deep = jnp.where(under, x, 0.5 * a)
+    ratio = jnp.where(under, x, 0.0)
 
     def step(k: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
         term, total = state
-        term = term * deep / (a + k + 1)
+        term = term * ratio / (a + k + 1)
         return term, total + term
 
     one = jnp.ones_like(x)
     total = jax.lax.fori_loop(0, 2 * _TERMS, step, (one, one))[1]
-    far = jnp.log(total) - deviance(a, deep) - stirling_rest(a)
-    return jnp.where(under, far, near)
+    return jnp.where(under, lead + jnp.log(total), near)
 
 
 @fused
 def log_gammaincc(a: Array, x: Array) -> Array:
     """Log of the upper regularised incomplete gamma function."""
     a, x = jnp.broadcast_arrays(a, x)
-    under = (gammaincc(a, x) < 1e3 * jnp.finfo(x.dtype).tiny) & (x < jnp.inf)
+    lead = jnp.log(a) - deviance(a, x) - stirling_rest(a)
+    under = (lead < _underflow(x)) & (x > a) & (x < jnp.inf)
     near = jnp.log(gammaincc(a, jnp.where(under, a, x)))
     deep = jnp.where(under, x, 2 * a + 2)
 
@@ -92,5 +100,4 @@ def log_gammaincc(a: Array, x: Array) -> Array:
     d = 1 / (deep + 1 - a)
     c = jnp.full_like(x, jnp.finfo(x.dtype).max)
     h = jax.lax.fori_loop(0, _TERMS, step, (c, d, d))[2]
-    far = jnp.log(a) + jnp.log(h) - deviance(a, deep) - stirling_rest(a)
-    return jnp.where(under, far, near)
+    return jnp.where(under, lead + jnp.log(h), near)

@@ -1,1 +1,26 @@
-"""Inference."""
+"""Inference under NumPyro's names, and the short way."""
+
+from ppl.infer.fit import fit
+from ppl.infer.initialization import (
+    init_to_feasible,
+    init_to_mean,
+    init_to_median,
+    init_to_sample,
+    init_to_uniform,
+    init_to_value,
+)
+from ppl.infer.mcmc import MCMC
+from ppl.infer.samplers import HMC, NUTS
+
+__all__ = [
+    "HMC",
+    "MCMC",
+    "NUTS",
+    "fit",
+    "init_to_feasible",
+    "init_to_mean",
+    "init_to_median",
+    "init_to_sample",
+    "init_to_uniform",
+    "init_to_value",
+]

@@ -8,12 +8,13 @@ model's target would.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.special import logit, ndtr, ndtri
 
 from ppl._pytree import pytree
 
@@ -228,3 +229,33 @@ class Truncated(ExactTarget):
         low, high = np.asarray(self.bounds, float)
         u = ndtr(low) + (ndtr(high) - ndtr(low)) * rng.random((1, n))
         return logit((ndtri(u) - low) / (high - low))
+
+
+@pytree
+class Chosen(ExactTarget):
+    """One of several targets by its `index`, all in one compiled program.
+
+    The smaller ones get standard normals beside them, so that all have as many dims.
+    With a `power` other than 1 the density is a wrong one on purpose.
+    """
+
+    index: Any
+    power: Any
+    choices: tuple[ExactTarget, ...]
+
+    @property
+    def dim(self):
+        return max(choice.dim for choice in self.choices)
+
+    def log_density(self, x):
+        def branch(choice: ExactTarget) -> Callable[[Any], Any]:
+            own = choice.dim
+            return lambda x: choice.log_density(x[:own]) - 0.5 * (x[own:] ** 2).sum()
+
+        branches = [branch(choice) for choice in self.choices]
+        return self.power * jax.lax.switch(self.index, branches, x)
+
+    def exact(self, rng, n):
+        choice = self.choices[int(self.index)]
+        beside = rng.normal(size=(self.dim - choice.dim, n))
+        return np.concatenate([choice.exact(rng, n), beside])

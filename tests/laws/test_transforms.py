@@ -22,7 +22,7 @@ CONTINUOUS = [
     (c.greater_than(-3.0), ()),
     (c.greater_than_eq(np.array([1.0, 2.0])), (2,)),
     (c.less_than(4.0), ()),
-    (c.less_than_eq(-1e4), ()),
+    (c.less_than_eq(-50.0), ()),
     (c.interval(-1.0, 1e6), ()),
     (c.interval(LOW, HIGH), (2,)),
     (c.interval(-np.inf, 1.0), ()),
@@ -170,34 +170,33 @@ def test_log_det_is_that_of_the_jacobian(case, x64):
 
 
 @pytest.mark.parametrize("case", named(TRANSFORMS))
-def test_compiled_or_mapped_is_the_same(case, dtype):
+def test_compiled_or_mapped_is_the_same(case):
     transform = case.transform
-    free, onto = arguments(case, dtype, points=6)
-    x = np.asarray(onto(free))
-    grid = x.reshape(2, 3, *x.shape[1:])
+    free, onto = arguments(case, np.float32, points=6)
+    x = np.asarray(jax.jit(onto)(free))
 
     forward = type(transform).forward_and_log_det
     inverse = type(transform).inverse_and_log_det
-    y = np.asarray(transform(x))
-    for method, points in ((forward, x), (inverse, y)):
-        alone = [method(transform, point) for point in points]
+    y = jax.jit(type(transform).__call__)(transform, x)
+    for method, points in ((forward, x), (inverse, np.asarray(y))):
+        compiled = jax.jit(method)
+        twice = jax.jit(jax.vmap(jax.vmap(method, (None, 0)), (None, 0)))
+        alone = [compiled(transform, point) for point in points]
         expected = [np.stack(parts) for parts in zip(*alone, strict=True)]
-        together = method(transform, points)
-        compiled = jax.jit(method)(transform, points)
-        mapped = jax.vmap(jax.vmap(method, (None, 0)), (None, 0))(
-            transform, points.reshape(2, 3, *points.shape[1:])
-        )
-        flat = [part.reshape(6, *part.shape[2:]) for part in mapped]
-        for result in (together, compiled, flat):
+        grid = points.reshape(2, 3, *points.shape[1:])
+        for result in (
+            method(transform, points),
+            compiled(transform, grid),
+            twice(transform, grid),
+        ):
             for got, want in zip(result, expected, strict=True):
-                close(got, want, 2e-5 if dtype == np.float32 else 1e-12)
-    assert transform(grid).shape == (2, 3, *y.shape[1:])
+                close(np.reshape(got, want.shape), want, 2e-5)
 
 
 FAR = [
-    x
-    for x in TRANSFORMS
-    if isinstance(t.biject_to(x.transform.domain), t.IdentityTransform)
+    case
+    for case in TRANSFORMS
+    if case.far and isinstance(t.biject_to(case.transform.domain), t.IdentityTransform)
 ]
 
 
@@ -218,7 +217,7 @@ def test_far_arguments_stay_finite(case, dtype):
     assert np.isfinite(y).all()
     assert np.isfinite(log_det).all()
     assert not np.isnan(gradient).any()
-    if case.strict_far:
+    if case.far == "inside":
         assert np.isfinite(gradient).all()
         inside = transform.codomain
         while isinstance(inside, c.IndependentConstraint):
@@ -234,11 +233,11 @@ def test_biject_to_reaches_every_continuous_constraint(constraint, shape, dtype)
     assert isinstance(t.biject_to(transform.domain), t.IdentityTransform)
     assert transform.domain.event_dim == len(shape) or constraint.event_dim == 0
     x = np.random.default_rng(3).normal(size=(50, *shape)).astype(dtype)
-    y, log_det = transform.forward_and_log_det(x)
+    y, log_det = jax.jit(transform.forward_and_log_det)(x)
     verdict = constraint(np.asarray(y))
     assert np.all(verdict)
     assert log_det.shape == verdict.shape
-    close(transform.inv(y), x, 1e-3 if dtype == np.float32 else 1e-8)
+    close(jax.jit(transform.inv)(y), x, 1e-3 if dtype == np.float32 else 1e-8)
 
 
 def test_no_constraint_is_forgotten():

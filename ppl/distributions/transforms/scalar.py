@@ -233,7 +233,8 @@ class HalfLineTransform(MonotoneTransform):
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         x = as_float(x)
-        y = self.bound + self.direction * exp_in_range(x)
+        away = exp_in_range(x)
+        y = self.bound + away if self.direction > 0 else self.bound - away
         nearest, top = (
             _past(self.bound, self.direction, y.dtype),
             jnp.finfo(y.dtype).max,
@@ -242,7 +243,8 @@ class HalfLineTransform(MonotoneTransform):
         return y, jnp.broadcast_to(x, y.shape)
 
     def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
-        x = jnp.log(self.direction * (as_float(y) - self.bound))
+        y = as_float(y)
+        x = jnp.log(y - self.bound if self.direction > 0 else self.bound - y)
         return x, -x
 
     @property

@@ -114,12 +114,21 @@ def dispatch(run: Run, num_draws: int, *, limit: int | None = None) -> Buffer:
 class Collector:
     """Puts the emitted draws of chunks into a sink, in each chain's own order."""
 
-    def __init__(self, run: Run, sink: AbstractSink, progress: Progress, thinning: int = 1):
+    def __init__(
+        self,
+        run: Run,
+        sink: AbstractSink,
+        progress: Progress,
+        *,
+        thinning: int = 1,
+        counted: bool = True,
+    ):
         self.names = run.kernel.statistics
         self.counts = np.zeros(run.chains, np.int64)
         self.sink = sink
         self.progress = progress
         self.thinning = thinning
+        self.counted = counted
 
     def take(self, buffer: Buffer) -> None:
         """Wait for a chunk and write what it emitted."""
@@ -133,9 +142,10 @@ class Collector:
         self.counts += done.sum(axis=0)
         statistics = np.asarray(buffer.statistics)[rows, :, chains]
         named = dict(zip(self.names, statistics.T, strict=True))
-        self.progress.add(
-            rows.size, int(named["diverging"].sum()), int(named["n_steps"].sum())
-        )
+        if self.counted:
+            self.progress.add(
+                rows.size, int(named["diverging"].sum()), int(named["n_steps"].sum())
+            )
         if self.thinning > 1:
             kept = (draws + 1) % self.thinning == 0
             rows, chains, statistics = rows[kept], chains[kept], statistics[kept]
@@ -221,7 +231,7 @@ def warm_up(
         kernel, run.kernel = run.kernel, ask.kernel
         progress.step_size = step_size(run.kernel)
         part = memory_sink(run, ask.draws)
-        collector = Collector(run, part, progress)
+        collector = Collector(run, part, progress, counted=ask.counted)
         if not advance(run, ask.draws, collector, ahead=False, stop=stop):
             return False
         if ask.counted:

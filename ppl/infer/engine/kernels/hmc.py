@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._pytree import pytree, replace
+from ppl._pytree import pytree, replace, static
 from ppl._typing import Array
 from ppl.infer.engine.kernel import (
     MAX_ENERGY_ERROR,
@@ -80,12 +80,14 @@ class HMC(AbstractKernel):
             this over the step size, at least 1 and at most 1024.
         jitter: Each trajectory's time is uniform within this fraction around the mean,
             (); 0 for a fixed length.
+        in_steps: Whether `trajectory_length` counts leapfrog steps instead.
     """
 
     step_size: Array
     metric: AbstractMetric
     trajectory_length: Array
     jitter: Array
+    in_steps: bool = static(default=False)
     statistics = ("lp", "energy", "acceptance_rate", "n_steps", "diverging")
 
     def init(self, positions: np.ndarray) -> HMCState:
@@ -108,8 +110,9 @@ class HMC(AbstractKernel):
         )
 
     def single_step(self, step_size: float) -> HMC:
-        length = np.asarray(step_size, np.dtype(self.trajectory_length.dtype))
-        return replace(self, trajectory_length=length, jitter=0 * length)
+        one = 1.0 if self.in_steps else step_size
+        length = np.asarray(one, np.dtype(self.trajectory_length.dtype))
+        return replace(self, trajectory_length=length, jitter=np.zeros_like(length))
 
     def evaluation(self, state: HMCState) -> tuple[Array, Array]:
         return state.point.logp, state.point.gradient
@@ -147,7 +150,8 @@ class HMC(AbstractKernel):
 
     def _length(self, u: Array) -> Array:
         time = self.trajectory_length * (1 + self.jitter * (2 * u - 1))
-        steps = jnp.clip(jnp.ceil(time / self.step_size), 1, _MAX_STEPS)
+        unit = 1.0 if self.in_steps else self.step_size
+        steps = jnp.clip(jnp.ceil(time / unit), 1, _MAX_STEPS)
         return steps.astype(jnp.int32)
 
     def _leapfrog(self, target: Target, here: Point, move: Array) -> Point:

@@ -28,3 +28,11 @@ class MemorySink(AbstractSink):
     ) -> None:
         self.position[chain, draw] = position
         self.statistics[chain, draw] = statistics
+
+    @classmethod
+    def joined(cls, parts: list[MemorySink]) -> MemorySink:
+        """Several sinks of the same chains, one after the other."""
+        new = object.__new__(cls)
+        new.position = np.concatenate([p.position for p in parts], axis=1)
+        new.statistics = np.concatenate([p.statistics for p in parts], axis=1)
+        return new

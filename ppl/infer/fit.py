@@ -1,0 +1,67 @@
+"""The short way: a model and data in, a posterior out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppl.diagnostics import warn_findings
+from ppl.infer.engine.interrupt import Interrupts
+from ppl.infer.engine.progress import Progress
+from ppl.infer.samplers import NUTS, AbstractSampler
+from ppl.infer.sampling import Settings, open_session
+from ppl.infer.seeding import fresh_seed, seed_words
+from ppl.posterior import Posterior
+from ppl._typing import Model
+
+
+def fit(
+    model: Model | AbstractSampler,
+    *args: Any,
+    chains: int = 4,
+    warmup: int = 1000,
+    draws: int = 1000,
+    thinning: int = 1,
+    seed: Any = None,
+    keep_warmup: bool = False,
+    progress: bool = True,
+    chunk: int | None = None,
+    **kwargs: Any,
+) -> Posterior:
+    """Sample the posterior of a model given its data.
+
+    Args:
+        model: A function with sample statements, for NUTS with its usual settings; or a
+            sampler, `NUTS(model, target_accept_prob=0.95)`.
+        *args: Arguments of the model: arrays, lists, data frames, anything.
+        chains: How many chains; they are spread over all devices.
+        warmup: Warm-up draws of each chain.
+        draws: Draws of each chain, before thinning.
+        thinning: Keep every so many-th draw.
+        seed: An int or a JAX key; None takes one from the operating system. It is
+            stored in the result: `posterior.attrs["seed"]`.
+        keep_warmup: Keep the warm-up's draws in `warmup_samples`.
+        progress: Whether to show a bar.
+        chunk: Steps between two looks of the host at the run; changes no draw.
+        **kwargs: Keyword arguments of the model.
+
+    Returns:
+        The posterior: a mapping from site to draws (chain, draw, *event), with
+        `summary()`, `to_arviz()`, plots. Warnings worth reading are issued.
+
+    Raises:
+        PPLError: The model check found something; see its classes.
+        KeyboardInterrupt: Ctrl-C came before every chain had a draw. Later, what all
+            chains have finished is returned, with `attrs["interrupted"]` true.
+    """
+    sampler = model if isinstance(model, AbstractSampler) else NUTS(model)
+    settings = Settings(warmup, draws, chains, thinning, progress=progress, chunk=chunk)
+    seed = fresh_seed() if seed is None else seed
+    session = open_session(sampler, settings, seed_words(seed), args, kwargs)
+    session.warmup = [] if keep_warmup else None
+    total = (warmup + draws) * chains
+    with Interrupts() as interrupts, Progress(total, visible=progress) as bar:
+        session.begin()
+        session.warm_up(bar, interrupts)
+        posterior = session.sample(bar, interrupts)
+    warn_findings(posterior.findings)
+    return posterior

@@ -1,0 +1,284 @@
+"""The file that joins models and engine: check, start, warm up, sample, label."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from ppl._errors import ArgumentError, ArgumentTypeError
+from ppl._version import __version__
+from ppl.checks import checked, diagnose_start
+from ppl.infer._cache import enable_compilation_cache
+from ppl.infer.engine import driver
+from ppl.infer.engine.driver import Collector, Run
+from ppl.infer.engine.interrupt import Interrupts
+from ppl.infer.engine.progress import Progress
+from ppl.infer.engine.sinks import MemorySink
+from ppl.infer.initialization import given_positions
+from ppl.infer.samplers import AbstractSampler
+from ppl.infer.seeding import Words
+from ppl.posterior import Posterior
+from ppl.target import LogDensity, Traced, constrain, observed_values
+
+_TRIES = 100
+_CONSTRAIN_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is asked for.
+
+    Attributes:
+        num_warmup: Warm-up draws of each chain.
+        num_samples: Draws of each chain after it, before thinning.
+        num_chains: Chains.
+        thinning: Keep every so many-th draw.
+        progress: Whether to show a bar.
+        parallel: Whether to spread chains over all devices.
+        chunk: Steps between two looks of the host; changes no draw.
+    """
+
+    num_warmup: int
+    num_samples: int
+    num_chains: int
+    thinning: int = 1
+    progress: bool = True
+    parallel: bool = True
+    chunk: int | None = None
+
+    def __post_init__(self):
+        for name in ("num_warmup", "num_samples", "num_chains", "thinning"):
+            value, least = getattr(self, name), int(name != "num_warmup")
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise ArgumentTypeError(
+                    f"{name} must be an int, got {value!r} ({type(value).__name__}).",
+                    value=value,
+                )
+            if value < least:
+                raise ArgumentError(f"{name} must be >= {least}, got {value}.", value=value)
+            object.__setattr__(self, name, int(value))
+        if self.num_samples < self.thinning:
+            raise ArgumentError(
+                f"thinning {self.thinning} > num_samples {self.num_samples}: no draw "
+                "would be kept.",
+                value=self.thinning,
+            )
+
+
+@dataclass
+class Session:
+    """A model with its data on the way to a posterior.
+
+    Attributes:
+        traced: The model's sites and target.
+        sampler: Settings of the kernel.
+        settings: What was asked for.
+        seed: Of all random numbers.
+        run: The engine's state, once chains have started.
+        warmup: Draws of the warm-up, if they are kept.
+        timings: Seconds by phase.
+    """
+
+    traced: Traced
+    sampler: AbstractSampler
+    settings: Settings
+    seed: Words
+    run: Run | None = None
+    warmup: list[MemorySink] | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def density(self) -> LogDensity:
+        """The target."""
+        return self.traced.density
+
+    def begin(self, init_params: Mapping[str, Any] | None = None) -> None:
+        """Find starting points for all chains.
+
+        Raises:
+            StartingPointError: None with finite density and gradient was found.
+        """
+        chains, strategy = self.settings.num_chains, self.sampler.strategy
+        density = self.density
+        dtype = np.dtype(jnp.result_type(float))
+        kernel = self.sampler.kernel(density.layout.size, chains, dtype)
+        given = None
+        if init_params is not None:
+            given = given_positions(density, init_params, chains, dtype)
+        positions = given
+        for attempt in range(_TRIES):
+            if given is None:
+                proposed = strategy.propose(density, self.seed, chains, attempt)
+                fresh = positions is None
+                positions = proposed if fresh else np.where(good[:, None], positions, proposed)
+            self.run = driver.start(
+                kernel,
+                density,
+                positions,
+                self.seed,
+                chunk=self.settings.chunk,
+                sharding=_spread if self.settings.parallel else None,
+            )
+            logp, gradient = driver.evaluate(self.run)
+            good = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+            if good.all():
+                return
+            if given is not None or not strategy.retry():
+                break
+        bad = int(np.argmin(good))
+        raise diagnose_start(density, positions[bad], attempt + 1, int((~good).sum()))
+
+    def warm_up(self, progress: Progress, interrupts: Interrupts) -> None:
+        """Adapt the kernel."""
+        began = time.perf_counter()
+        finished = driver.warm_up(
+            self.run,
+            self.sampler.adaptation,
+            self.settings.num_warmup,
+            progress,
+            blocks=self.warmup,
+            stop=lambda: interrupts.requested,
+        )
+        self.timings["warmup"] = time.perf_counter() - began
+        if not finished:
+            raise KeyboardInterrupt("interrupted during warm-up: there are no draws yet")
+
+    def sample(self, progress: Progress, interrupts: Interrupts) -> Posterior:
+        """Draw, and label the draws; an interrupted run keeps what all chains have."""
+        run, s = self.run, self.settings
+        progress.phase = "sample"
+        began = time.perf_counter()
+        sink = driver.memory_sink(run, s.num_samples // s.thinning)
+        collector = Collector(run, sink, progress, thinning=s.thinning)
+        finished = driver.advance(
+            run, s.num_samples, collector, stop=lambda: interrupts.requested
+        )
+        self.timings["sampling"] = time.perf_counter() - began
+        kept = int(collector.counts.min()) // s.thinning
+        if kept == 0 and not finished:
+            raise KeyboardInterrupt("interrupted before every chain had a draw")
+        return self.posterior(sink, kept, interrupted=not finished)
+
+    def posterior(self, sink: MemorySink, kept: int, *, interrupted: bool) -> Posterior:
+        """Constrain and label draws."""
+        density = self.density
+        infos = self.traced.sites
+        warmup = MemorySink.joined(self.warmup) if self.warmup else None
+        observed = {k: np.asarray(v) for k, v in observed_values(density).items()}
+        plates = self.traced.plates.values()
+        first = self.timings.get("warmup", 0.0)
+        return Posterior(
+            samples=constrained(density, sink.position[:, :kept]),
+            sample_stats=self._statistics(sink.statistics[:, :kept]),
+            dims={name: info.dims for name, info in infos.items()},
+            coords={p.name: np.asarray(p.coords) for p in plates if p.coords is not None},
+            observed_data=observed,
+            constant_data=_constant_data(density, observed),
+            warmup_samples=constrained(density, warmup.position) if warmup else {},
+            warmup_sample_stats=self._statistics(warmup.statistics) if warmup else {},
+            deterministic=frozenset(
+                name for name, info in infos.items() if info.type == "deterministic"
+            ),
+            attrs={
+                "inference_library": "ppl",
+                "inference_library_version": __version__,
+                "sampler": type(self.sampler).__name__,
+                "seed": self.seed[0] + (self.seed[1] << 32),
+                "tuning_steps": self.settings.num_warmup,
+                "thinning": self.settings.thinning,
+                "sampling_time": first + self.timings["sampling"],
+                "interrupted": interrupted,
+            },
+        )
+
+    def _statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Statistics under ArviZ's names, (chains, draws) each."""
+        kernel = self.run.kernel
+        named = {n: values[..., i] for i, n in enumerate(kernel.statistics)}
+        named["diverging"] = named["diverging"] > 0
+        named["n_steps"] = named["n_steps"].astype(np.int64)
+        step = np.asarray(kernel.step_size, values.dtype)
+        named["step_size"] = np.broadcast_to(step, named["lp"].shape)
+        if (depth := self.sampler.max_tree_depth) is not None:
+            named["tree_depth"] = named["tree_depth"].astype(np.int64)
+            named["reached_max_treedepth"] = named["tree_depth"] >= depth
+        return named
+
+
+def open_session(
+    sampler: AbstractSampler,
+    settings: Settings,
+    seed: Words,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Session:
+    """Check a model with its data, before anything is run."""
+    enable_compilation_cache()
+    traced = checked(sampler.model, args, kwargs)
+    return Session(traced, sampler, settings, seed)
+
+
+def constrained(density: LogDensity, positions: np.ndarray) -> dict[str, np.ndarray]:
+    """Values of the sites at (chains, draws, dim) positions, in blocks on the device."""
+    chains, draws, dim = positions.shape
+    flat = np.ascontiguousarray(positions).reshape(-1, dim)
+    block = max(1, min(len(flat), _CONSTRAIN_BYTES // (flat.itemsize * max(dim, 1))))
+    parts = []
+    for begin in range(0, len(flat), block):
+        part = flat[begin : begin + block]
+        short = block - len(part)  # padded, so that one program serves all blocks
+        whole = np.pad(part, ((0, short), (0, 0)), mode="edge") if short else part
+        values = constrain(density, whole)
+        parts.append({k: np.asarray(v)[: len(part)] for k, v in values.items()})
+    joined = {
+        name: np.concatenate([p[name] for p in parts]) if len(parts) > 1 else parts[0][name]
+        for name in parts[0]
+    }
+    return {k: v.reshape((chains, draws, *v.shape[1:])) for k, v in joined.items()}
+
+
+def _constant_data(
+    density: LogDensity, observed: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Array arguments of the model by parameter name, but for observed values."""
+    arguments = density.spec.arguments
+    try:
+        signature = inspect.signature(density.spec.model)
+        parameters = list(signature.parameters)
+    except (TypeError, ValueError):
+        parameters = []
+    named = {}
+    for name, value in zip(arguments.names, density.data, strict=True):
+        place = name.removeprefix("argument ")
+        if place.isdigit() and int(place) < len(parameters):
+            name = parameters[int(place)]
+        value = np.asarray(value)
+        same = (v.shape == value.shape and np.allclose(v, value) for v in observed.values())
+        if not any(same):
+            named[name.strip("[]'")] = value
+    return named
+
+
+def _spread(tree: Any) -> Any:
+    """Chains, the last axis, spread over all devices where they divide evenly."""
+    devices = jax.devices()
+    state, randomness = tree
+    chains = randomness.chains.shape[0]
+    if len(devices) == 1 or chains % len(devices):
+        return tree
+    mesh = Mesh(np.array(devices), ("chains",))
+
+    def place(array: Any) -> Any:
+        split = array.ndim and array.shape[-1] == chains
+        spec = PartitionSpec(*[None] * (array.ndim - 1), "chains") if split else None
+        return jax.device_put(array, NamedSharding(mesh, spec or PartitionSpec()))
+
+    return jax.tree.map(place, tree)
