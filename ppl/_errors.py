@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -90,3 +92,15 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError
     return UnknownNameError(
         f"unknown {what} '{name}'; known: {listed}.", value=name, hint=hint
     )
+
+
+class PPLWarning(UserWarning):
+    """Something that the reader of a result should know."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line that called into `ppl`, however deep inside this is."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] == "ppl":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level - 1)

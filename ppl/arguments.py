@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from ppl._errors import ArgumentTypeError, ModelError
+from ppl._data import INT32_REMEDY, TEXT_REMEDY, as_array, beyond_int32, no_number
+from ppl._errors import ArgumentTypeError, ModelError, PPLWarning, warn
 
 
 @dataclass(frozen=True)
@@ -133,15 +133,14 @@ class Arguments:
 
     def tell(self) -> None:
         """Say once which arguments have become constants."""
-        warnings.warn(
-            f"the model looks at the values of {', '.join(self.fixed)}: they are compiled in as "
-            "constants, so new values compile anew.",
+        warn(
+            f"the model looks at the values of {', '.join(self.fixed)}: they are "
+            "compiled in as constants, so new values compile anew.",
             ConstantArgumentWarning,
-            stacklevel=4,
         )
 
 
-class ConstantArgumentWarning(UserWarning):
+class ConstantArgumentWarning(PPLWarning):
     """A model looks at the values of an argument, which so becomes a constant."""
 
 
@@ -167,34 +166,17 @@ def _path_name(path: tuple[Any, ...]) -> str:
 
 def _as_array(value: Any, name: str) -> Any:
     """Data as an array that JAX can hold, or the value itself if it is no data."""
-    if isinstance(value, list):
-        value = np.asarray(value)
-    elif hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
-        value = value.to_numpy()
+    value = as_array(value)
     if not isinstance(value, np.ndarray):
         return value
-    if value.dtype.kind == "O":
-        try:
-            value = value.astype(float)
-        except (TypeError, ValueError):
-            raise _not_numeric(value, name) from None
-    if value.dtype.kind not in "biufc":
-        raise _not_numeric(value, name)
-    if value.dtype.kind in "iu" and not jax.config.jax_enable_x64 and value.size:
-        low, high = int(value.min()), int(value.max())
-        worst = high if high > 2**31 - 1 else low
-        if worst < -(2**31) or worst > 2**31 - 1:
-            raise ModelError(
-                f"{name}: value {worst} does not fit int32.",
-                value=worst,
-                hint="Enable x64 (jax.config.update('jax_enable_x64', True)) or rescale.",
-            )
+    if no_number(value):
+        raise ArgumentTypeError(
+            f"{name}: dtype {value.dtype} is not numeric.",
+            value=value,
+            hint=TEXT_REMEDY,
+        )
+    if (worst := beyond_int32(value)) is not None:
+        raise ModelError(
+            f"{name}: value {worst} does not fit int32.", value=worst, hint=INT32_REMEDY
+        )
     return value
-
-
-def _not_numeric(value: np.ndarray, name: str) -> ArgumentTypeError:
-    return ArgumentTypeError(
-        f"{name}: dtype {value.dtype} is not numeric.",
-        value=value,
-        hint="Encode labels as integers first (np.unique(..., return_inverse=True)).",
-    )

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
+from ppl._data import INT32_REMEDY, TEXT_REMEDY, as_array, beyond_int32, no_number
 from ppl._errors import ArgumentTypeError, ModelError
 from ppl._sites import (
     Deterministic,
@@ -126,19 +126,28 @@ def sample(
 
 def as_data(value: Any, name: str) -> Any:
     """Observed data as an array: lists and frames converted, text refused."""
-    if isinstance(value, list | tuple):
-        value = np.asarray(value)
-    elif not hasattr(value, "dtype") and hasattr(value, "to_numpy"):
-        value = value.to_numpy()
-    elif hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
-        value = value.to_numpy()
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    if kind in ("U", "S", "O", "M", "m"):
+    value = as_array(value)
+    if no_number(value):
+        dtype = getattr(value, "dtype", type(value).__name__)
         raise ModelError(
-            f"observed dtype {value.dtype} is not numeric.",
+            f"observed dtype {dtype} is not numeric.",
             site=name,
             value=value,
-            hint="Encode labels as integers first.",
+            hint=TEXT_REMEDY,
+        )
+    if getattr(getattr(value, "dtype", None), "kind", "") == "c":
+        raise ModelError(
+            f"observed dtype {value.dtype} is complex, and no density is.",
+            site=name,
+            value=value,
+            hint="Observe the real and the imaginary part at two sites.",
+        )
+    if (worst := beyond_int32(value)) is not None:
+        raise ModelError(
+            f"observed value {worst} does not fit int32.",
+            site=name,
+            value=worst,
+            hint=INT32_REMEDY,
         )
     return value
 

@@ -240,7 +240,7 @@ class Traced:
     Attributes:
         density: The target.
         sites: What the trace tells of each site, by name.
-        params: Names and lines of `param` statements.
+        params: Names and lines of `param` statements without a given value.
         plates: Frames of the plates, by name.
     """
 
@@ -271,6 +271,11 @@ def trace_model(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     arguments, data = arguments.with_constants(data, constant)
     arguments.tell()
     return _traced(model, arguments, data)
+
+
+def trace_again(density: LogDensity, model: Model) -> Traced:
+    """Trace another model, or the same once more, on the arguments of a target."""
+    return _traced(model, density.spec.arguments, density.data)
 
 
 _NEEDS_VALUES = (
@@ -353,8 +358,10 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
     found: dict[str, Site] = {}
     shapes: dict[str, tuple[Shape, Shape]] = {}
     spec = Spec(model, arguments, Layout(()))
+    free_names: set[str] = set()  # a substituted site is neither free nor observed
 
     def value_of(site: Sample) -> Any:
+        free_names.add(site.name)
         shape = site.fn.shape()
         return jnp.asarray(site.fn.support.feasible_like(jnp.zeros(shape)))
 
@@ -364,7 +371,7 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
             model(*args, **kwargs)
         for name, site in visited.sites.items():
             found[name] = site
-            if isinstance(site, Sample) and not site.is_observed:
+            if isinstance(site, Sample) and name in free_names:
                 shape = shape_of(site.value)
                 free = () if site.fn.support.is_discrete else None
                 if free is None:
@@ -397,7 +404,7 @@ def _described(
     sites, params, entries, offset = {}, {}, [], 0
     plates: dict[str, PlateFrame] = {}
     for name, site in found.items():
-        if site.type == "param":
+        if site.type == "param" and site.value is None:
             params[name] = site.line
         if not isinstance(site, Sample | Deterministic):
             continue
@@ -457,5 +464,5 @@ def observed_values(density: LogDensity) -> dict[str, Array]:
     return {
         name: jnp.asarray(site.value)
         for name, site in sites.items()
-        if isinstance(site, Sample) and site.is_observed and site.value.size
+        if isinstance(site, Sample) and site.is_observed and jnp.size(site.value)
     }

@@ -15,6 +15,7 @@ from ppl.diagnostics._columns import COLUMNS, site_columns
 from ppl.diagnostics._ess import ess_and_time, fast_length
 from ppl.diagnostics.table import summarise
 
+OF_QUANTILES = ["ess_tail", "ess_quantile", "mcse_quantile"]
 LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21, 41, 50, 101, 250, 333]
 
 
@@ -65,10 +66,15 @@ def quietly(function, *args, **kwargs):
         return float(function(*args, **kwargs))
 
 
+def is_rounded_otherwise(arviz, draws):
+    """Whether quantiles are draws, to which ArviZ 1 rounds otherwise than 0.23."""
+    return not arviz.__version__.startswith("0.") and draws.size % 20 == 1
+
+
 @pytest.mark.parametrize("index", range(200))
 def test_estimates_are_those_of_arviz(arviz, index):
     draws = awkward(index)
-    tails = {"method": "tail", "prob": (0.05, 0.95)}
+    tails = {"method": "tail", "prob": (0.05, 0.95)}  # the default of ArviZ 0.23
     theirs = {
         "ess_bulk": quietly(arviz.ess, draws, method="bulk"),
         "ess_tail": quietly(arviz.ess, draws, **tails),
@@ -77,22 +83,19 @@ def test_estimates_are_those_of_arviz(arviz, index):
         "mcse_mean": quietly(arviz.mcse, draws, method="mean"),
         "mcse_sd": quietly(arviz.mcse, draws, method="sd"),
     }
-    for name, value in theirs.items():
-        ours = getattr(diagnostics, name)(draws)
-        np.testing.assert_allclose(ours, value, 1e-10, 1e-10, err_msg=name)
     for prob in (0.05, 0.3):
-        at = {"method": "quantile", "prob": prob}
-        np.testing.assert_allclose(
-            diagnostics.ess_quantile(draws, prob),
-            quietly(arviz.ess, draws, **at),
-            1e-10,
+        theirs["ess_quantile", prob] = quietly(
+            arviz.ess, draws, method="quantile", prob=prob
         )
-        np.testing.assert_allclose(
-            diagnostics.mcse_quantile(draws, prob),
-            quietly(arviz.mcse, draws, **at),
-            1e-10,
-            1e-10,
+        theirs["mcse_quantile", prob] = quietly(
+            arviz.mcse, draws, method="quantile", prob=prob
         )
+    for name, value in theirs.items():
+        function, *prob = (name,) if isinstance(name, str) else name
+        if is_rounded_otherwise(arviz, draws) and function in OF_QUANTILES:
+            continue
+        ours = getattr(diagnostics, function)(draws, *prob)
+        np.testing.assert_allclose(ours, value, 1e-10, 1e-10, err_msg=function)
 
 
 def test_ebfmi_is_that_of_arviz(arviz):

@@ -171,6 +171,10 @@ def _blom_table(count: int) -> Floats:
 def quantile(ascending: Floats, prob: float) -> Floats:
     """Quantile by linear interpolation (type 7) of sorted draws.
 
+    The arithmetic is that of SciPy's `mquantiles`, which ArviZ 0.23 uses: where the
+    quantile is a draw, the rounding decides whether that draw lies below it, and the
+    tail of few draws feels this.
+
     Args:
         ascending: Shape (scalar, draw).
         prob: A probability.

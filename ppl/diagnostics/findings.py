@@ -7,9 +7,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
-class PPLWarning(UserWarning):
-    """Something about a result that its reader should know."""
+from ppl._errors import PPLWarning
 
 
 class DivergenceWarning(PPLWarning):

@@ -108,7 +108,8 @@ class _Scalars:
     def __init__(self, posterior: Results, columns: _Columns):
         self._posterior = posterior
         self._sites = list(columns)
-        self._table = np.concatenate(list(columns.values()), axis=1)
+        none = np.empty((len(COLUMNS), 0))
+        self._table = np.concatenate([none, *columns.values()], axis=1)
         self._ends = np.cumsum([part.shape[1] for part in columns.values()])
 
     def __len__(self) -> int:

@@ -162,7 +162,7 @@ class Session:
             run, s.num_samples, collector, stop=lambda: interrupts.requested
         )
         self.timings["sampling"] = time.perf_counter() - began
-        kept = int(collector.counts.min()) // s.thinning
+        kept = collector.close(sink)
         if kept == 0 and not finished:
             raise KeyboardInterrupt("interrupted before every chain had a draw")
         return self.posterior(sink, kept, interrupted=not finished)

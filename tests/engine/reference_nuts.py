@@ -69,8 +69,8 @@ class Tree:
             if path is None:
                 break
             candidate, path_weight = self._drawn_from(path, first_leaf)
-            coin, turn = self.words(self.n_steps - 1)[1] >> 9, self.words(self.n_steps - 1)[1] & 1
-            if log_uniform(coin) < path_weight - weight:
+            word = self.words(self.n_steps - 1)[1]
+            if log_uniform(word) < path_weight - weight:
                 self.candidate = candidate
             weight = np.logaddexp(weight, path_weight)
             self.depth += 1
@@ -78,7 +78,7 @@ class Tree:
             if not valid(*halves):
                 break
             tree = [*halves[0], *halves[1]]
-            direction = direction if turn else -direction
+            direction = direction if word & 1 else -direction
         return self
 
     def _point(self, position: np.ndarray, momentum: np.ndarray) -> Point:
@@ -121,13 +121,14 @@ class Tree:
         for i, point in enumerate(path[1:], start=1):
             weight = self._weight(point)
             total = np.logaddexp(total, weight)
-            if log_uniform(self.words(first_leaf + i)[0] >> 9) < weight - total:
+            if log_uniform(self.words(first_leaf + i)[0]) < weight - total:
                 chosen = point
         return chosen, total
 
 
-def log_uniform(bits: int) -> float:
-    return np.log(np.float32((bits + 0.5) * 2.0**-23))
+def log_uniform(word: int) -> float:
+    """The logarithm of a number in (0, 1) made of a word's upper 23 bits."""
+    return np.log(np.float32(((word >> 9) + 0.5) * 2.0**-23))
 
 
 def valid(left: Path, right: Path) -> bool:

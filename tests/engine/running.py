@@ -36,7 +36,13 @@ def randomness_for(seed: int, positions: Any, bank: int) -> Randomness:
         base=jnp.zeros(chains, jnp.int32),
         bank=jnp.zeros((bank, dim, chains), positions.dtype),
     )
-    return empty.refilled(empty.base)
+    return refill(empty, empty.base)
+
+
+@jax.jit
+def refill(randomness: Randomness, draw: Any) -> Randomness:
+    """The bank filled anew from each chain's `draw` on."""
+    return randomness.refilled(draw)
 
 
 def no_draws(kernel: Any, positions: Any, capacity: int) -> Draws:

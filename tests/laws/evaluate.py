@@ -1,4 +1,4 @@
-"""All that the laws ask about a case, computed in one compiled call per float type."""
+"""All that the laws ask about a case: a few compiled calls per float type."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,7 +10,8 @@ import numpy as np
 
 from tests.laws.cases import Case
 
-PROBS = (1e-9, 1e-4, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999, 1 - 1e-9)
+PROBS = (1e-9, 1e-4, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999, 1 - 1e-6)
+MOMENTS = ("mean", "variance", "mode", "entropy")
 
 
 class Facts(NamedTuple):
@@ -18,16 +19,20 @@ class Facts(NamedTuple):
 
     params: tuple[np.ndarray, ...]
     x: np.ndarray
+    edge: np.ndarray  # which x are neighbours of an end of the support
     q: np.ndarray
     log_prob: np.ndarray
     grads: dict[int, np.ndarray]  # by parameter; the value's is number -1
     cdf: np.ndarray
     log_cdf: np.ndarray
     log_sf: np.ndarray
-    icdf: np.ndarray
-    cdf_of_icdf: np.ndarray
-    icdf_of_cdf: np.ndarray
     moments: dict[str, np.ndarray]
+    icdf: np.ndarray
+    icdf_of_cdf: np.ndarray
+
+    def values(self, j: int) -> list[Any]:
+        """Parameter set `j`."""
+        return [p[j] for p in self.params]
 
 
 def float_of(x64: bool) -> Any:
@@ -36,78 +41,66 @@ def float_of(x64: bool) -> Any:
 
 def rounded(case: Case, x64: bool) -> tuple[np.ndarray, ...]:
     """The parameters as the float type holds them; whole numbers stay whole."""
-    kinds = (p.dtype.kind for p in case.params)
     return tuple(
-        p.astype(float_of(x64)) if k == "f" else p.astype(np.int32)
-        for p, k in zip(case.params, kinds, strict=True)
+        p.astype(float_of(x64) if p.dtype.kind == "f" else np.int32)
+        for p in case.params
     )
 
 
-def points_of(case: Case, x64: bool) -> np.ndarray:
-    """Quantiles, the extra points, and the ends of the support with their neighbours."""
-    columns = []
+def points_of(case: Case, x64: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles, extra points, the ends of the support; and the ends' neighbours."""
     dtype = float_of(x64)
+    tiny = np.finfo(dtype).tiny  # JAX takes what is smaller for zero
+    columns, edges = [], []
     for frozen in case.frozen():
-        points = [frozen.ppf(PROBS), np.asarray(case.extra, float)]
         ends = np.asarray([e for e in frozen.support() if np.isfinite(e)], dtype)
+        far = dtype(np.inf)
+        near = np.concatenate([np.nextafter(ends, far), np.nextafter(ends, -far)])
         if case.discrete:
-            points += [ends, ends - 1, ends + 1, ends + 0.5]
-        else:
-            tiny = np.finfo(dtype).tiny
-            up, down = (np.nextafter(ends, dtype(s)) for s in (np.inf, -np.inf))
-            near = np.concatenate([ends, up, down])
-            points += [np.where((near == 0) | (abs(near) > tiny), near, tiny)]
-        column = np.concatenate(points)
-        fine = np.isfinite(column) & (abs(column) < np.finfo(np.float32).max)
-        columns.append(np.where(fine, column, np.nan))
+            near = np.concatenate([ends - 1, ends + 1, ends + 0.5])
+        column = np.concatenate([frozen.ppf(PROBS), case.extra, ends, near])
+        column = np.where(abs(column) < 1e38, column, frozen.ppf(0.4)).astype(dtype)
+        column = np.where((abs(column) < tiny) & (column != 0), tiny, column)
+        edge = (np.arange(len(column)) >= len(column) - len(near)) & ~case.discrete
+        columns.append(column)
+        edges.append(edge | (abs(column) == tiny))
     longest = max(map(len, columns))
-    middle = [frozen.ppf(0.4) for frozen in case.frozen()]
-    table = np.full((longest, len(columns)), np.nan)
-    for j, column in enumerate(columns):
-        table[: len(column), j] = column
-    return np.where(np.isnan(table), middle, table).astype(dtype)
-
-
-def spread(value: Any, points: int) -> Any:
-    """A parameter of a batch of sets, repeated for each point."""
-    return jnp.broadcast_to(value, (points, *value.shape))
+    pad = [np.resize(column, longest) for column in columns]
+    pad_edges = [np.resize(edge, longest) for edge in edges]
+    return np.stack(pad, 1), np.stack(pad_edges, 1)
 
 
 @cache
 def facts(case: Case, x64: bool) -> Facts:
-    """Evaluate everything about a case, with reverse-mode gradients at each point."""
-    params, x = rounded(case, x64), points_of(case, x64)
+    """Evaluate a case, with reverse-mode gradients at each point."""
+    params, (x, edge) = rounded(case, x64), points_of(case, x64)
     q = np.repeat(np.asarray(PROBS, x.dtype)[:, None], x.shape[1], 1)
-    by = [i for i, p in enumerate(params) if p.dtype.kind == "f"]
-    by += [] if case.discrete else [-1]
 
     @jax.jit
-    def ask(params, x, q):
-        flat = {i: spread(p, len(x)) for i, p in enumerate(params)} | {-1: x}
+    def values(params, x):
+        flat = [jnp.broadcast_to(p, (len(x), *p.shape)) for p in (*params, x)]
+        flat[-1] = x
+        by = [i for i, p in enumerate(flat) if p.dtype.kind == "f"]
+        by = [i for i in by if not (case.discrete and i == len(params))]
 
         def total(chosen):
-            *values, point = (flat | chosen).values()
-            log_prob = case.make(*values).log_prob(point)
+            new = [chosen.get(i, p) for i, p in enumerate(flat)]
+            log_prob = case.make(*new[:-1]).log_prob(new[-1])
             return log_prob.sum(), log_prob
 
-        chosen = {i: flat[i] for i in by}
-        grads, log_prob = jax.grad(total, has_aux=True)(chosen)
+        grads, log_prob = jax.grad(total, has_aux=True)({i: flat[i] for i in by})
         d = case.make(*params)
-        cdf, quantile = d.cdf(x), d.icdf(q)
-        names = ("mean", "variance", "mode")
-        moments = {n: v for n in names if (v := optional(d, n)) is not None}
-        if (entropy := optional(d, "entropy")) is not None:
-            moments["entropy"] = entropy
-        tails = (d.log_cdf(x), d.log_sf(x))
-        inverse = (quantile, d.cdf(quantile), d.icdf(cdf))
-        return (log_prob, grads, cdf, *tails, *inverse, moments)
+        moments = {n: v for n in MOMENTS if (v := closed_form(d, n)) is not None}
+        return log_prob, grads, d.cdf(x), d.log_cdf(x), d.log_sf(x), moments
 
     with jax.enable_x64(x64):
-        answers = jax.tree.map(np.asarray, ask(params, x, q))
-    return Facts(params, x, q, *answers)
+        answers = jax.tree.map(np.asarray, values(params, x))
+        both = np.concatenate([q, answers[2].astype(q.dtype)])
+        back = np.asarray(jax.jit(lambda p, q: case.make(*p).icdf(q))(params, both))
+    return Facts(params, x, edge, q, *answers, back[: len(q)], back[len(q) :])
 
 
-def optional(d: Any, name: str) -> Any:
+def closed_form(d: Any, name: str) -> Any:
     """A moment, or None where there is no closed form."""
     try:
         value = getattr(d, name)
@@ -126,17 +119,19 @@ def exact(value: Any) -> Any:
     return mp.mpf(float(value))
 
 
-def truth(case: Case, facts: Facts) -> np.ndarray:
+@cache
+def truth(case: Case, x64: bool) -> np.ndarray:
     """The log density in mpmath at the very numbers that the float type holds.
 
     NaN, that is no verdict, at the ends of a support that excludes them.
     """
-    result = np.full(facts.x.shape, np.nan)
-    for j in range(facts.x.shape[1]):
-        values = [p[j] for p in facts.params]
+    known = facts(case, x64)
+    result = np.full(known.x.shape, np.nan)
+    for j in range(known.x.shape[1]):
+        values = known.values(j)
         support = case.make(*values).support
         low, high = case.scipy(*values).support()
-        for i, x in enumerate(facts.x[:, j]):
+        for i, x in enumerate(known.x[:, j]):
             if support(x):
                 result[i, j] = case.density(exact(x), *map(exact, values))
             elif not low <= x <= high or case.discrete:
@@ -144,14 +139,36 @@ def truth(case: Case, facts: Facts) -> np.ndarray:
     return result
 
 
-def slope(case: Case, values: list[Any], x: Any, by: int) -> Any:
-    """A derivative of the log density in mpmath, by central difference."""
-    point = [exact(v) for v in (*values, x)]
+def slope(case: Case, values: list[Any], x: Any, by: int) -> tuple[float, float]:
+    """A derivative of the log density in mpmath, and how it moves with its inputs.
 
-    def moved(step: Any) -> Any:
-        new = list(point)
-        new[by] = point[by] + step
+    The second number is the sum over all inputs of |input times d slope / d input|:
+    times the rounding of a float it is what no computation on floats can avoid. Both
+    are NaN where there is no derivative.
+    """
+    at = [exact(v) for v in (*values, x)]
+
+    def moved(*steps: tuple[int, Any]) -> Any:
+        new = list(at)
+        for i, h in steps:
+            new[i] = new[i] + h
         return case.density(new[-1], *new[:-1])
 
-    h = mp.mpf(10) ** -25 * (abs(point[by]) or 1)
-    return (moved(h) - moved(-h)) / (2 * h)
+    h = abs(at[by]) * mp.mpf(10) ** -25 or mp.mpf(10) ** -25
+
+    def first(*steps: tuple[int, Any]) -> Any:
+        return (moved((by, h), *steps) - moved((by, -h), *steps)) / (2 * h)
+
+    here = moved()
+    sides = [abs((moved((by, s)) - here) / h) for s in (h, -h)]
+    kink = abs(moved((by, h)) + moved((by, -h)) - 2 * here) / h
+    if mp.isnan(kink) or kink > mp.mpf(10) ** -6 * max(sides):
+        return np.nan, np.nan
+    result, motion = first(), mp.mpf(0)
+    for i, value in enumerate(at):
+        inner = i < len(values) and np.asarray(values[i]).dtype.kind == "f"
+        if value == 0 or not (inner or i == len(values) and not case.discrete):
+            continue
+        other = first((i, value * mp.mpf(10) ** -12))
+        motion += abs(other - result) * mp.mpf(10) ** 12
+    return float(result), float(motion)

@@ -71,9 +71,7 @@ def run_chunk(
         return state, Buffer(
             row + 1,
             out.cramped,
-            out.done.at[row].set(emitted.done),
-            out.position.at[row].set(emitted.position),
-            out.statistics.at[row].set(emitted.statistics),
+            *(_put(whole, part, row) for whole, part in zip(out[2:], emitted, strict=True)),
         )
 
     def unfinished(carry: tuple[Any, Buffer]) -> Array:
@@ -87,3 +85,7 @@ def run_chunk(
     else:
         state, buffer = jax.lax.fori_loop(0, rows, lambda _, c: body(c), carry)
     return state, randomness, buffer._replace(cramped=kernel.cramped(state))
+
+
+def _put(whole: Array, part: Array, row: Array) -> Array:
+    return jax.lax.dynamic_update_index_in_dim(whole, part, row, 0)

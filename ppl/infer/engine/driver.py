@@ -7,6 +7,7 @@ the chunks are cut, so none of this changes a draw.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ppl._errors import ArgumentError
 from ppl.infer.engine.adapt.windows import Windows, step_size
 from ppl.infer.engine.chunk import Buffer, run_chunk
 from ppl.infer.engine.kernel import AbstractKernel, Target
@@ -24,6 +26,23 @@ from ppl.infer.engine.sinks.memory import MemorySink
 
 _BUFFER_BYTES = 8 * 2**20
 _BANK_BYTES = 8 * 2**20
+_CHUNK_SECONDS = 0.25
+_FIRST_STEPS = 32
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """Draws of the chains that were ahead when a run was interrupted.
+
+    Attributes:
+        counts: How many each chain has, before thinning, (chains,).
+        sink: The draws that thinning kept; a chain's rows beyond its own are void.
+        thinning: The thinning they were kept with.
+    """
+
+    counts: np.ndarray
+    sink: MemorySink
+    thinning: int
 
 
 @dataclass
@@ -37,7 +56,10 @@ class Run:
         randomness: Where the chains' random numbers come from.
         draws: Draws that every chain has finished, warm-up included.
         rows: Capacity of a chunk, in steps.
-        chunk: Steps per chunk, at most `rows`; changes no draw.
+        early_exit: Whether a chunk ends when no chain has anything left to do.
+        chunk: Steps per chunk, at most `rows`, or None to go by time; changes no draw.
+        pace: Seconds per step, as last seen.
+        surplus: Draws that some chains have beyond `draws`, after an interrupt.
     """
 
     kernel: AbstractKernel
@@ -45,13 +67,25 @@ class Run:
     state: Any
     randomness: Randomness
     rows: int
+    early_exit: bool = True
     draws: int = 0
     chunk: int | None = None
+    pace: float | None = None
+    surplus: Surplus | None = None
 
     @property
     def chains(self) -> int:
         """Number of chains."""
         return self.randomness.bank.shape[2]
+
+    @property
+    def limit(self) -> int:
+        """Steps of the next chunk."""
+        if self.chunk is not None:
+            return min(self.rows, self.chunk)
+        if self.pace is None:
+            return min(self.rows, _FIRST_STEPS)
+        return int(np.clip(_CHUNK_SECONDS / self.pace, 1, self.rows))
 
     @property
     def dim(self) -> int:
@@ -81,7 +115,8 @@ def start(
     chains, dim = positions.shape
     itemsize = positions.dtype.itemsize
     rows = _BUFFER_BYTES // (itemsize * chains * (dim + len(kernel.statistics)))
-    rows = int(np.clip(rows, 16, 1024))
+    early_exit = jax.default_backend() == "cpu"
+    rows = int(np.clip(rows, 16, 1024 if early_exit else chunk or _FIRST_STEPS))
     bank = int(np.clip(_BANK_BYTES // (itemsize * chains * dim), 8, 512))
     place = sharding or (lambda tree: tree)
     randomness = Randomness(
@@ -92,21 +127,20 @@ def start(
     )
     state = kernel.init(np.ascontiguousarray(positions.T))
     state, randomness = place((state, randomness))
-    return Run(kernel, target, state, randomness, rows, chunk=chunk)
+    return Run(kernel, target, state, randomness, rows, early_exit, chunk=chunk)
 
 
-def dispatch(run: Run, num_draws: int, *, limit: int | None = None) -> Buffer:
-    """Enqueue one chunk: at most `limit` steps, until all chains have `num_draws` draws."""
-    limit = min(run.rows, limit or run.chunk or run.rows)
+def dispatch(run: Run, num_draws: int) -> Buffer:
+    """Enqueue one chunk, which ends early when all chains have `num_draws` draws."""
     run.state, run.randomness, buffer = run_chunk(
         run.kernel,
         run.target,
         run.state,
         run.randomness,
         np.int32(num_draws),
-        np.int32(limit),
+        np.int32(run.limit),
         rows=run.rows,
-        early_exit=jax.default_backend() == "cpu",
+        early_exit=run.early_exit,
     )
     return buffer
 
@@ -123,20 +157,64 @@ class Collector:
         thinning: int = 1,
         counted: bool = True,
     ):
+        self.run = run
         self.names = run.kernel.statistics
         self.counts = np.zeros(run.chains, np.int64)
         self.sink = sink
         self.progress = progress
         self.thinning = thinning
         self.counted = counted
+        if run.surplus is not None:
+            self._take_surplus(run.surplus)
 
-    def take(self, buffer: Buffer) -> None:
-        """Wait for a chunk and write what it emitted."""
+    def _take_surplus(self, surplus: Surplus) -> None:
+        if surplus.thinning != self.thinning:
+            raise ArgumentError(
+                f"the run was interrupted with thinning {surplus.thinning}; it cannot go "
+                f"on with thinning {self.thinning}.",
+                value=self.thinning,
+            )
+        kept = surplus.counts // self.thinning
+        if kept.max() > self.sink.capacity:
+            raise ArgumentError(
+                f"the run was interrupted with chains up to {kept.max()} draws ahead; "
+                f"going on takes at least as many draws, not {self.sink.capacity}.",
+                value=self.sink.capacity,
+            )
+        chains = np.repeat(np.arange(len(kept)), kept)
+        draws = np.concatenate([np.arange(n) for n in kept])
+        self.counts = surplus.counts.copy()
+        self.sink.write(
+            chains,
+            draws,
+            surplus.sink.position[chains, draws],
+            surplus.sink.statistics[chains, draws],
+        )
+        self.run.surplus = None
+
+    def close(self, sink: MemorySink) -> int:
+        """Leave the run after the last draw that every chain has.
+
+        Args:
+            sink: The sink, whose draws beyond that become the run's surplus.
+
+        Returns:
+            How many draws every chain has, after thinning.
+        """
+        kept = int(self.counts.min()) // self.thinning
+        self.run.draws += kept * self.thinning
+        ahead = self.counts - kept * self.thinning
+        if ahead.any():
+            self.run.surplus = Surplus(ahead, sink.after(kept), self.thinning)
+        return kept
+
+    def take(self, buffer: Buffer) -> int:
+        """Wait for a chunk and write what it emitted; returns the steps it took."""
         steps = int(buffer.steps)
         done = np.asarray(buffer.done)[:steps]
         rows, chains = np.nonzero(done)
         if rows.size == 0:
-            return
+            return steps
         order = np.cumsum(done, axis=0)[rows, chains] - 1
         draws = self.counts[chains] + order
         self.counts += done.sum(axis=0)
@@ -152,6 +230,7 @@ class Collector:
             draws = (draws[kept] + 1) // self.thinning - 1
         position = np.asarray(buffer.position)[rows, :, chains]
         self.sink.write(chains, draws, position, statistics)
+        return steps
 
 
 def advance(
@@ -175,22 +254,21 @@ def advance(
         Whether all chains finished; if not, `stop` said so.
     """
     goal = run.draws + num_draws
-    wanted = collector.counts + (goal - run.draws)
     pending = dispatch(run, goal)
+    began = time.perf_counter()
     while True:
         following = dispatch(run, goal) if ahead else None
-        collector.take(pending)
+        steps = collector.take(pending)
+        now = time.perf_counter()
+        run.pace, began = (now - began) / max(steps, 1), now
         if pending.cramped:
             run.kernel, run.state = run.kernel.with_room(run.state)
-        finished = bool((collector.counts >= wanted).all())
+        finished = bool((collector.counts >= num_draws).all())
         if finished or stop():
             if following is not None:
                 collector.take(following)
-            break
+            return bool((collector.counts >= num_draws).all())
         pending = following or dispatch(run, goal)
-    if finished:
-        run.draws = goal
-    return finished
 
 
 def evaluate(run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -199,7 +277,7 @@ def evaluate(run: Run) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Log densities (chains,) and gradients (chains, dim).
     """
-    jax.block_until_ready(dispatch(run, run.draws + 1, limit=1))
+    dispatch(run, run.draws)
     logp, gradient = run.kernel.evaluation(run.state)
     return np.asarray(logp), np.asarray(gradient).T
 
@@ -232,7 +310,9 @@ def warm_up(
         progress.step_size = step_size(run.kernel)
         part = memory_sink(run, ask.draws)
         collector = Collector(run, part, progress, counted=ask.counted)
-        if not advance(run, ask.draws, collector, ahead=False, stop=stop):
+        finished = advance(run, ask.draws, collector, ahead=False, stop=stop)
+        collector.close(part)
+        if not finished:
             return False
         if ask.counted:
             kernel = run.kernel  # it may have been given room

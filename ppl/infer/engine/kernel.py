@@ -94,7 +94,7 @@ class AbstractKernel(ABC):
 
     @abstractmethod
     def evaluation(self, state: Any) -> tuple[Array, Array]:
-        """Log densities (chains,) and gradients (dim, chains), after that first step."""
+        """Log densities (chains,) and gradients (dim, chains) of evaluated new states."""
 
     @abstractmethod
     def alive(self, randomness: Randomness, state: Any, num_draws: Array) -> Array:
@@ -109,6 +109,8 @@ class AbstractKernel(ABC):
         self, randomness: Randomness, target: Target, state: Any, num_draws: Array
     ) -> tuple[Any, Emitted]:
         """One step of every chain that has not finished its first `num_draws` draws.
+
+        A chain whose starting point is yet to be evaluated moves in any case.
 
         What a chain draws depends on the randomness and its own state only, never on
         where the other chains are. The state has a field `draw`, int32 (chains,): draws

@@ -72,7 +72,8 @@ class Randomness:
     def normals(self, draw: Array) -> Array:
         """The normal vector of each chain's `draw`, shape (dim, chains)."""
         slot = jnp.clip(draw - self.base, 0, self.bank.shape[0] - 1)
-        return jnp.take_along_axis(self.bank, slot[None, None, :], axis=0)[0]
+        index = slot[None, None, :]
+        return jnp.take_along_axis(self.bank, index, 0, mode="promise_in_bounds")[0]
 
     def words(self, draw: Array, index: Array) -> tuple[Array, Array]:
         """Two words for each chain's `draw` and `index`, for small decisions."""

@@ -118,7 +118,8 @@ class HMC(AbstractKernel):
         return state.point.logp, state.point.gradient
 
     def alive(self, randomness: Randomness, state: HMCState, num_draws: Array) -> Array:
-        return (state.draw < num_draws) & randomness.ready(state.draw)
+        due = (state.draw < num_draws) | state.unvalued
+        return due & randomness.ready(state.draw)
 
     def busy(self, randomness: Randomness, state: HMCState, num_draws: Array) -> Array:
         return self.alive(randomness, state, num_draws) | state.done

@@ -239,9 +239,8 @@ class NUTS(AbstractKernel):
 
     def alive(self, randomness: Randomness, state: NUTSState, num_draws: Array) -> Array:
         s = state.progress
-        return (
-            (s.draw < num_draws) & randomness.ready(s.draw) & (s.depth <= self.levels)
-        )
+        due = (s.draw < num_draws) | s.unvalued
+        return due & randomness.ready(s.draw) & (s.depth <= self.levels)
 
     def busy(self, randomness: Randomness, state: NUTSState, num_draws: Array) -> Array:
         return self.alive(randomness, state, num_draws) | state.decided.done

@@ -10,6 +10,11 @@ import numpy as np
 class AbstractSink(ABC):
     """Takes finished draws, chunk by chunk, in any order of chains."""
 
+    @property
+    @abstractmethod
+    def capacity(self) -> int:
+        """How many draws of each chain it takes."""
+
     @abstractmethod
     def write(
         self,

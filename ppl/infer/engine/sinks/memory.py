@@ -19,6 +19,10 @@ class MemorySink(AbstractSink):
         self.position = np.empty((chains, draws, dim), dtype)
         self.statistics = np.empty((chains, draws, count), dtype)
 
+    @property
+    def capacity(self) -> int:
+        return self.position.shape[1]
+
     def write(
         self,
         chain: np.ndarray,
@@ -35,4 +39,11 @@ class MemorySink(AbstractSink):
         new = object.__new__(cls)
         new.position = np.concatenate([p.position for p in parts], axis=1)
         new.statistics = np.concatenate([p.statistics for p in parts], axis=1)
+        return new
+
+    def after(self, first: int) -> MemorySink:
+        """A copy of the draws from number `first` on."""
+        new = object.__new__(type(self))
+        new.position = self.position[:, first:].copy()
+        new.statistics = self.statistics[:, first:].copy()
         return new

@@ -1,0 +1,162 @@
+"""The leapfrog of the kernels: reversible, volume-preserving, of order 2, exact where known.
+
+It is watched through HMC's states, with a trajectory too long to end. NUTS' leapfrog is
+the reference's to the last digits, see test_nuts_tree.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ppl._pytree import pytree
+from ppl.infer.engine.kernels import HMC
+from ppl.infer.engine.metric import Dense, Diagonal
+from tests.engine.running import randomness_for
+from tests.engine.targets import Banana, Funnel, Normal
+
+pytestmark = pytest.mark.usefixtures("x64")
+
+SCALE = np.array([0.7, 1.3, 0.9])
+FACTOR = np.array([[0.8, 0, 0], [0.5, 1.2, 0], [-0.3, 0.4, 0.6]])
+METRICS = {
+    "diagonal": lambda dim: Diagonal(jnp.asarray(SCALE[:dim])),
+    "dense": lambda dim: Dense(jnp.asarray(FACTOR[:dim, :dim])),
+}
+TARGETS = {
+    "banana": lambda: Banana(jnp.asarray(0.7)),
+    "funnel": lambda: Funnel(jnp.asarray(1.0)),
+}
+both = pytest.mark.parametrize("metric", METRICS)
+curved = pytest.mark.parametrize("target", TARGETS)
+
+
+@pytree
+class Slope:
+    """A log density that rises evenly: a stone that falls."""
+
+    gradient: Any
+
+    def value_and_grad(self, x):
+        return self.gradient @ x, self.gradient
+
+
+def flow(metric, target, step_size, steps, position, momentum):
+    """Where whitened phase-space points (dim, chains) are after some leapfrog steps."""
+    kernel = HMC(jnp.asarray(step_size), metric, jnp.asarray(1e3), jnp.asarray(0.0))
+    randomness = randomness_for(0, position, 1)
+    randomness = type(randomness)(
+        randomness.seed, randomness.chains, randomness.base, momentum[None]
+    )
+
+    def step(_, state):
+        return kernel.step(randomness, target, state, jnp.int32(1))[0]
+
+    # the first step of all only evaluates the starting point
+    state = jax.lax.fori_loop(0, steps + 1, step, kernel.init(position))
+    return state.point.position, state.point.momentum, state.point.logp
+
+
+flow_of = jax.jit(flow)
+
+
+def phase_points(dim: int, chains: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng(3)
+    return jnp.asarray(rng.normal(size=(dim, chains))), jnp.asarray(
+        rng.normal(size=(dim, chains))
+    )
+
+
+@both
+@curved
+def test_leapfrog_is_reversible(metric, target):
+    target = TARGETS[target]()
+    metric = METRICS[metric](target.dim)
+    position, momentum = phase_points(target.dim, 100)
+    there, p, _ = flow_of(metric, target, 0.1, 12, position, momentum)
+    back, p, _ = flow_of(metric, target, 0.1, 12, there, -p)
+    assert abs(there - position).max() > 1
+    np.testing.assert_allclose(back, position, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(-p, momentum, rtol=0, atol=1e-10)
+
+
+@both
+@curved
+def test_leapfrog_preserves_volume(metric, target):
+    target = TARGETS[target]()
+    dim = target.dim
+    metric = METRICS[metric](dim)
+
+    def one(phase):
+        q, p, _ = flow(metric, target, 0.3, 5, phase[:dim, None], phase[dim:, None])
+        return jnp.concatenate([q, p])[:, 0]
+
+    phases = jnp.concatenate(phase_points(dim, 20)).T
+    jacobians = np.asarray(jax.jit(jax.vmap(jax.jacfwd(one)))(phases))
+    assert abs(jacobians - np.eye(2 * dim)).max() > 0.5
+    np.testing.assert_allclose(abs(np.linalg.det(jacobians)), 1, rtol=0, atol=1e-8)
+
+
+@both
+@curved
+def test_energy_error_is_of_second_order(metric, target):
+    target = TARGETS[target]()
+    metric = METRICS[metric](target.dim)
+    position, momentum = phase_points(target.dim, 100)
+
+    def energies(step_size, steps):
+        _, p, lp = flow_of(metric, target, step_size, steps, position, momentum)
+        return 0.5 * (p**2).sum(0) - lp
+
+    start = energies(0.0, 0)
+    coarse, fine = (abs(energies(0.8 / n, n) - start) for n in (128, 256))
+    assert np.median(coarse / fine) == pytest.approx(4, rel=0.02)
+
+
+@both
+def test_a_free_particle_goes_straight(metric):
+    metric = METRICS[metric](3)
+    position, momentum = phase_points(3, 10)
+    target = Slope(jnp.zeros(3))
+    there, p, _ = flow_of(metric, target, 0.3, 7, position, momentum)
+    np.testing.assert_allclose(there, position + 2.1 * metric.push(momentum), rtol=1e-13)
+    np.testing.assert_array_equal(p, momentum)
+
+
+@both
+def test_a_falling_stone_follows_its_parabola(metric):
+    """For a constant force the leapfrog is exact."""
+    metric = METRICS[metric](3)
+    position, momentum = phase_points(3, 10)
+    gradient, time = jnp.array([0.5, -1.0, 2.0]), 2.1
+    there, p, _ = flow_of(metric, Slope(gradient), 0.3, 7, position, momentum)
+    inverse_mass = np.asarray(metric.push(metric.pull(jnp.eye(3))))
+    fallen = 0.5 * time**2 * inverse_mass @ gradient
+    expected = position + time * metric.push(momentum) + fallen[:, None]
+    np.testing.assert_allclose(there, expected, rtol=1e-12)
+    expected = momentum + time * metric.pull(gradient[:, None])
+    np.testing.assert_allclose(p, expected, rtol=1e-12)
+
+
+def test_an_oscillator_turns_as_the_leapfrog_of_one_does():
+    """Discretised, it is a rotation too: by cos(a) = 1 - (e w)² / 2 a step."""
+    scale, width, step_size, steps = SCALE, np.array([0.5, 1.0, 2.0]), 0.4, 9
+    position, momentum = phase_points(3, 10)
+    target = Normal(jnp.asarray(width))
+    q, p, _ = flow_of(
+        METRICS["diagonal"](3), target, step_size, steps, position, momentum
+    )
+
+    # y = q / scale moves with the whitened momentum: y' = v, v' = -(scale / width)² y
+    frequency = (scale / width)[:, None]
+    angle = np.arccos(1 - (step_size * frequency) ** 2 / 2) * steps
+    ratio = frequency * np.sqrt(1 - (step_size * frequency) ** 2 / 4)
+    y = position / scale[:, None]
+    turned_y = y * np.cos(angle) + momentum / ratio * np.sin(angle)
+    turned_p = momentum * np.cos(angle) - ratio * y * np.sin(angle)
+    np.testing.assert_allclose(q / scale[:, None], turned_y, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(p, turned_p, rtol=0, atol=1e-12)

@@ -1,0 +1,212 @@
+"""The laws that every univariate distribution obeys, over all of `cases.py`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import expit
+
+import ppl.distributions as dist
+from tests.laws.cases import CASES, Case
+from tests.laws.evaluate import facts, slope, truth
+
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+widths = pytest.mark.parametrize("x64", [True, False], ids=["float64", "float32"])
+HUGE = float(np.finfo(np.float32).max)
+
+
+def report(case: Case, x64: bool, wrong: np.ndarray, *columns: np.ndarray) -> str:
+    """The first few points at which a law is broken."""
+    lines = [f"{case.name}: {wrong.sum()} wrong"]
+    known = facts(case, x64)
+    for i, j in np.argwhere(wrong)[:8]:
+        got = [float(c[i, j]) for c in columns]
+        lines.append(f"  x={known.x[i, j]!r} parameters={known.values(j)}: {got}")
+    return "\n".join(lines)
+
+
+def close(got, want, tolerance):
+    """Equal, infinities included, up to `tolerance`."""
+    with np.errstate(invalid="ignore"):
+        return (got == want) | (abs(got - want) <= tolerance)
+
+
+# --- density --------------------------------------------------------------------------
+
+
+@every_case
+@widths
+def test_density_is_right(case, x64):
+    known, want = facts(case, x64), truth(case, x64)
+    with np.errstate(invalid="ignore"):
+        tolerance = (1e-12 if x64 else 2e-5) * (1 + abs(want))
+        inputs = [*known.params, known.x]
+        moved = sum(abs(inputs[i] * g) for i, g in known.grads.items() if g.ndim == 2)
+    # One rounding of an input may move the result by this much.
+    tolerance += 4 * np.finfo(known.x.dtype).eps * np.nan_to_num(moved, posinf=0.0)
+    if not x64:
+        want = np.where(abs(want) > HUGE, np.sign(want) * np.inf, want)
+    wrong = ~close(known.log_prob, want, tolerance) & ~np.isnan(want) & ~known.edge
+    assert not wrong.any(), report(case, x64, wrong, known.log_prob, want)
+
+
+@every_case
+@widths
+def test_density_is_a_number_to_the_very_ends(case, x64):
+    known = facts(case, x64)
+    assert not np.isnan(known.log_prob).any()
+    for by, grads in known.grads.items():
+        wrong = np.isnan(grads.reshape(*known.x.shape, -1)).any(-1)
+        assert not wrong.any(), f"by input {by}: {report(case, x64, wrong)}"
+
+
+@every_case
+@widths
+def test_gradient_is_right(case, x64):
+    known, lp = facts(case, x64), truth(case, x64)
+    eps = np.finfo(known.x.dtype).eps
+    tolerance, limit = (1e-10, 1e300) if x64 else (2e-5, HUGE)
+    for by, grads in known.grads.items():
+        want, slack = np.full_like(lp, np.nan), np.full_like(lp, np.nan)
+        for i, j in np.argwhere(np.isfinite(lp) & ~known.edge & (grads.ndim == 2)):
+            want[i, j], slack[i, j] = slope(case, known.values(j), known.x[i, j], by)
+        judged = ~np.isnan(want) & (abs(want) < limit)
+        allowed = tolerance * (1 + abs(want)) + 8 * eps * slack
+        wrong = judged & ~close(grads, want, allowed) if judged.any() else judged
+        assert not wrong.any(), f"by input {by}: {report(case, x64, wrong, grads, want)}"
+
+
+def test_gradient_by_the_logits_of_a_table_is_one_hot_less_softmax(x64):
+    logits = jnp.asarray([0.5, -1.0, 2.0, -jnp.inf])
+    got = jax.grad(lambda t: dist.CategoricalLogits(t).log_prob(2))(logits)
+    want = np.eye(4)[2] - jax.nn.softmax(logits)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+@every_case
+def test_density_integrates_to_one(case, x64):
+    """Run eagerly: this is the law by which compiled and plain calls agree, too."""
+    frozen = case.frozen()[:2]
+    params = [p[:2] for p in case.params]
+    if case.discrete:
+        last = int(max(f.isf(1e-13) for f in frozen))
+        x, weights = np.arange(last + 1)[:, None], 1.0
+    else:
+        ends = np.stack([f.ppf(expit(np.linspace(-20, 20, 81))) for f in frozen], 1)
+        node, weight = np.polynomial.legendre.leggauss(20)
+        half = np.diff(ends, axis=0)[:, None] / 2
+        x = (ends[:-1, None] + half * (1 + node[:, None])).reshape(-1, 2)
+        weights = (half * weight[:, None]).reshape(-1, 2)
+    total = (np.exp(case.make(*params).log_prob(x)) * weights).sum(0)
+    np.testing.assert_allclose(total, 1, atol=2e-8)
+
+
+# --- distribution function ------------------------------------------------------------
+
+
+@every_case
+def test_cdf_is_scipys(case):
+    known = facts(case, True)
+    for name in ("cdf", "log_cdf", "log_sf"):
+        got = getattr(known, name)
+        with np.errstate(divide="ignore", over="ignore"):
+            columns = [
+                getattr(f, name.replace("_", ""))(known.x[:, j])
+                for j, f in enumerate(case.frozen())
+            ]
+        want = np.stack(columns, 1)
+        low = -690 if name != "cdf" else 1e-300
+        ok = close(got, want, 1e-7 * abs(want) + 1e-13) | (want < low)
+        assert ok.all(), f"{name}: {report(case, True, ~ok, got, want)}"
+
+
+@every_case
+@widths
+def test_icdf_inverts_cdf(case, x64):
+    known = facts(case, x64)
+    eps = np.finfo(known.x.dtype).eps
+    if case.discrete:
+        mass = np.exp(known.log_prob)
+        judged = (mass > 1e-6) & (known.cdf < 1 - 1e-6)
+        wrong = judged & (known.icdf_of_cdf != known.x)
+        assert not wrong.any(), report(case, x64, wrong, known.icdf_of_cdf, known.x)
+        return
+    for j, frozen in enumerate(case.frozen()):
+        x = known.icdf[:, j].astype(np.float64)
+        inside = (abs(x) < HUGE) & (abs(x) > np.finfo(known.x.dtype).tiny)
+        one_up = frozen.cdf(x + 8 * eps * abs(x)) - frozen.cdf(x - 8 * eps * abs(x))
+        off = abs(frozen.cdf(x) - known.q[:, j]) - one_up
+        assert (off[inside] < 64 * eps).all(), (case.name, frozen.args, off)
+
+
+# In float32, where the probabilities themselves are zero or one; truth from mpmath.
+LOG_CDF = (
+    (dist.Normal(), -1e4, -50000010.12928),
+    (dist.LogNormal(), 1e-30, -2390.4),
+    (dist.Cauchy(), -1e30, -70.222283),
+    (dist.StudentT(100.0), -50.0, -166.10963),
+    (dist.StudentT(3.0), -1e15, -103.51861),
+    (dist.StudentT(1e6), -20.0, -203.87696),
+    (dist.Laplace(), -1e5, -100000.69315),
+    (dist.Exponential(), 1e-30, -69.077553),
+    (dist.Gamma(2.0), 1e-30, -138.84825),
+    (dist.Gamma(50.0), 1e-2, -378.74608),
+    (dist.Gamma(1000.0), 400.0, -320.15391),
+    (dist.InverseGamma(2.0), 0.002, -493.78339),
+    (dist.Beta(50.0, 60.0), 0.01, -158.22903),
+)
+LOG_SF = (
+    (dist.Normal(), 1e4, -50000010.12928),
+    (dist.HalfNormal(), 1e4, -50000009.43613),
+    (dist.HalfCauchy(), 1e30, -69.529136),
+    (dist.StudentT(1e6), 20.0, -203.87696),
+    (dist.Laplace(), 1e5, -100000.69315),
+    (dist.Exponential(), 1e5, -1e5),
+    (dist.Gamma(2.0), 500.0, -493.78339),
+    (dist.Gamma(1000.0), 2000.0, -311.22771),
+    (dist.Poisson(100.0), 300, -134.05538),
+)
+
+
+@pytest.mark.parametrize(("d", "x", "want"), LOG_CDF)
+def test_lower_tails_do_not_underflow(d, x, want):
+    got, slope = jax.value_and_grad(d.log_cdf)(float(x))
+    assert got == pytest.approx(want, rel=2e-5)
+    assert np.isfinite(slope)
+
+
+@pytest.mark.parametrize(("d", "x", "want"), LOG_SF)
+def test_upper_tails_do_not_underflow(d, x, want):
+    assert d.log_sf(x) == pytest.approx(want, rel=2e-5)
+
+
+# --- moments --------------------------------------------------------------------------
+
+
+@every_case
+def test_moments_are_scipys(case):
+    known = facts(case, True)
+    for name, method in (("mean", "mean"), ("variance", "var"), ("entropy", "entropy")):
+        if name not in known.moments:
+            assert name == "entropy"
+            assert case.discrete
+            continue
+        got = known.moments[name]
+        want = np.asarray([getattr(f, method)() for f in case.frozen()], float)
+        assert got.shape == want.shape
+        np.testing.assert_array_equal(np.isfinite(got), np.isfinite(want), case.name)
+        fine = np.isfinite(want)
+        np.testing.assert_allclose(got[fine], want[fine], 1e-8, 1e-11, err_msg=case.name)
+
+
+@every_case
+def test_nothing_is_denser_than_the_mode(case):
+    known = facts(case, True)
+    if "mode" not in known.moments:
+        assert case.name == "Uniform"
+        return
+    mode = known.moments["mode"]
+    with jax.enable_x64(True):
+        top = np.asarray(case.make(*case.params).log_prob(mode))
+    rest = np.where(known.edge, -np.inf, known.log_prob)
+    assert (np.isnan(mode) | (top >= rest.max(0) - 1e-9)).all(), (case.name, mode)
