@@ -1,10 +1,10 @@
 """Eight schools, told twice: one model in two forms, and how to see that one is bad.
 
-In eight schools pupils were coached for a test; each school reports the estimated effect
-in points and its standard error (Rubin, "Estimation in parallel randomized experiments",
-Journal of Educational Statistics 6, 1981). A hierarchical model lets the schools learn
-from each other. Its two forms have the same posterior for the effects, but a sampler
-gets through only one of them.
+In eight schools pupils were coached for a test; each school reports the estimated
+effect in points and its standard error (Rubin, "Estimation in parallel randomized
+experiments", Journal of Educational Statistics 6, 1981). A hierarchical model lets the
+schools learn from each other. Its two forms have the same posterior for the effects,
+but a sampler gets through only one of them.
 
     python examples/eight_schools.py --out build/demo
 """
@@ -29,7 +29,7 @@ BLUE, ORANGE, RED, GREY = "#3b6ea5", "#d08a2e", "#c0262d", "#777777"
 
 
 def centred(effect, error):
-    """As one would write it down: the effects of the schools scatter around mu by tau."""
+    """As one would write it down: the effects scatter around mu by tau."""
     mu = ppl.sample("mu", dist.Normal(0, 5))
     tau = ppl.sample("tau", dist.HalfCauchy(5))
     with ppl.plate("school", 8, coords=SCHOOLS):
@@ -48,7 +48,7 @@ def non_centred(effect, error):
 
 
 def fit(model, seed=0, draws=1000, chains=4):
-    """Fit one form. Findings are printed by `report`, so no warnings are needed here."""
+    """Fit one form; what is to be warned of, `report` prints."""
     sampler = ppl.infer.NUTS(model, target_accept_prob=0.9)
     options = {"seed": seed, "warmup": draws, "draws": draws, "chains": chains}
     with warnings.catch_warnings():
@@ -68,16 +68,18 @@ def report(title, posterior):
 
 
 EXPLANATION = """
-What the warnings say
----------------------
-Where tau is small, the centred form leaves each theta next to no room: the posterior is a
-funnel, wide above and ever narrower below (eight_schools_funnel.png). A step that suits
-the wide part overshoots in the neck; such trajectories diverge, and chains turn back
-before they reach the neck or get stuck at its mouth (eight_schools_trace.png). So the
-smallest values of tau are missing, and its mean comes out of few effective draws: do not
-use them, however many there are. Smaller steps push the problem further down, but do not
-remove it. The non-centred form has no funnel to squeeze through, because the width of
-`unit` does not depend on tau. Its smallest tau: {small:.4f}; the centred form's: {large:.4f}.
+What the warnings say of the centred form
+-----------------------------------------
+Where tau is small, the centred form leaves each theta next to no room: the posterior is
+a funnel, wide above and ever narrower below (eight_schools_funnel.png). A step that
+suits the wide part overshoots in the neck: such trajectories diverge, and chains turn
+back before they reach the neck or get stuck at its mouth (eight_schools_trace.png). So
+the smallest values of tau are missing, and its mean comes out of few effective draws:
+do not use them, however many there are. Smaller steps push the problem further down the
+neck, but do not remove it.
+
+The non-centred form has no funnel: the width of `unit` does not depend on tau. Its
+smallest tau is {small:.4f}, that of the centred form {large:.4f}.
 """
 
 
@@ -99,7 +101,9 @@ def draw_funnel(plt, posteriors):
 def draw_trace(plt, posteriors):
     """Above, tau in the course of the run; below, the ranks of its draws by chain."""
     fig, axes = plt.subplots(2, 2, figsize=(9.5, 5.6), sharey="row")
-    for (trace, rank), (title, posterior) in zip(axes.T, posteriors.items(), strict=True):
+    for (trace, rank), (title, posterior) in zip(
+        axes.T, posteriors.items(), strict=True
+    ):
         tau = posterior["tau"]
         ranks = tau.ravel().argsort().argsort().reshape(tau.shape) / tau.size
         for chain, (values, places) in enumerate(zip(tau, ranks, strict=True)):
@@ -107,7 +111,9 @@ def draw_trace(plt, posteriors):
             trace.plot(values, lw=0.4, alpha=0.8, color=color)
             share, edges = np.histogram(places, bins=20, range=(0, 1))
             heights = share * 20 / tau.shape[1]
-            rank.stairs(heights, edges, baseline=None, color=color, label=f"chain {chain}")
+            rank.stairs(
+                heights, edges, baseline=None, color=color, label=f"chain {chain}"
+            )
         trace.set(title=title, yscale="log", xlabel="draw", xlim=(0, tau.shape[1]))
         rank.axhline(1, color=GREY, lw=1, ls="--")
         rank.set(xlabel="rank of tau among all draws, as a share", xlim=(0, 1), ylim=0)
@@ -125,7 +131,9 @@ def draw_forest(plt, posteriors):
     ax.errorbar(EFFECT, rows - 0.27, xerr=ERROR, fmt="s", **data)
     for i, (title, posterior) in enumerate(posteriors.items()):
         theta, color, y = posterior.stack("theta"), (ORANGE, BLUE)[i], rows + 0.27 * i
-        low, begin, middle, end, high = np.quantile(theta, [0.05, 0.25, 0.5, 0.75, 0.95], 0)
+        low, begin, middle, end, high = np.quantile(
+            theta, [0.05, 0.25, 0.5, 0.75, 0.95], 0
+        )
         ax.hlines(y, low, high, color=color, lw=1.2)
         ax.hlines(y, begin, end, color=color, lw=3.5)
         ax.plot(middle, y, "o", color=color, ms=5, label=f"{title}: 50% and 90%")

@@ -1,8 +1,8 @@
-"""Logistic regression on the Wisconsin breast cancer data, judged on patients held back.
+"""Logistic regression on data of breast cancer, judged on patients held back.
 
-Each of 569 tumours is described by 30 measurements of its cells and known to be malignant
-or benign (Wolberg, Street, Mangasarian 1993; scikit-learn brings the data along). 70% of
-them fit the model, the others show how good its predictions are.
+Each of 569 tumours is described by 30 measurements of its cells, and known to be
+malignant or benign (Wolberg, Street, Mangasarian 1993; scikit-learn brings the data
+along). 70% of them fit the model, the others show how good its predictions are.
 
     python examples/logistic_regression.py --out build/demo
 """
@@ -80,10 +80,8 @@ def report(posterior, probability, y):
 
 
 def draw_predictions(plt, probability, y):
-    """Each patient's predicted probability, and how often such predictions came true."""
-    fig, (left, right) = plt.subplots(
-        1, 2, figsize=(10.5, 4.4), gridspec_kw={"width_ratios": [1.6, 1]}
-    )
+    """Each patient's predicted probability, and how often such ones came true."""
+    _, (left, right) = plt.subplots(1, 2, width_ratios=[1.6, 1])
     mean = probability.mean(0)
     order = np.argsort(mean)
     low, high = np.quantile(probability[:, order], [0.05, 0.95], axis=0)
@@ -97,20 +95,44 @@ def draw_predictions(plt, probability, y):
     left.legend(loc="upper left", title="found to be")
 
     right.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
-    cuts = np.array([0, 0.05, 0.25, 0.75, 0.95, 1])
-    bins = np.digitize(mean, cuts[1:-1])
+    bins = np.digitize(mean, [0.05, 0.5, 0.95])
     for i in np.unique(bins):
         n, hits = np.sum(bins == i), np.sum(y[bins == i])
-        draws = np.random.default_rng(0).beta(hits + 1, n - hits + 1, 10_000)
-        x, ends = mean[bins == i].mean(), np.quantile(draws, [0.05, 0.95])
-        right.vlines(x, *ends, color=BLUE, lw=1.5)
+        share = np.random.default_rng(0).beta(hits + 1, n - hits + 1, 10_000)
+        x = mean[bins == i].mean()
+        right.vlines(x, *np.quantile(share, [0.05, 0.95]), color=BLUE, lw=1.5)
         right.plot(x, hits / n, "o", color=BLUE)
-        inside = (8, -4) if x < 0.9 else (-8, -4)
-        side = "left" if x < 0.9 else "right"
-        right.annotate(f"{n}", (x, hits / n), inside, textcoords="offset points", ha=side)
-    right.set(xlabel="predicted probability", ylabel="share found malignant, with 90%")
-    right.set(title="Calibration (number of patients)")
-    return fig
+        out, side = (-9, "right") if x > 0.9 else (9, "left")
+        where = {"xytext": (out, -4), "textcoords": "offset points", "ha": side}
+        right.annotate(f"{n} patients", (x, hits / n), **where)
+    right.set(xlabel="predicted probability, mean of a group")
+    right.set(ylabel="share found malignant, with 90% interval")
+
+
+def draw(posterior, probability, y, out):
+    """Save all pictures; those of the posterior itself are ArviZ's."""
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    def save(name, *size):
+        figure = plt.gcf()
+        figure.set_size_inches(*size)
+        figure.set_layout_engine("constrained")
+        figure.savefig(out / f"logistic_regression_{name}.png", dpi=120)
+        plt.close(figure)
+
+    out.mkdir(parents=True, exist_ok=True)
+    draw_predictions(plt, probability, y)
+    save("predictions", 11, 4.4)
+    posterior.plot_forest("beta", combined=True)
+    plt.axvline(0, color=GREY, lw=1, ls=":")
+    save("forest", 8, 7.5)
+    posterior.plot_energy()
+    save("energy", 6.4, 4)
+    ess = posterior.summary("beta")["beta"]["ess_bulk"]
+    worst = posterior.coords["feature"][np.argsort(ess)[:3]]
+    posterior.plot_rank(["intercept", "beta"], coords={"feature": worst})
+    save("rank", 12, 5)
 
 
 def main(arguments=None):
@@ -134,23 +156,7 @@ def main(arguments=None):
     probability = predict(posterior, X_test)
     report(posterior, probability, y_test)
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    def save(name, figure=None):
-        figure = figure or plt.gcf()
-        figure.savefig(options.out / f"logistic_regression_{name}.png", dpi=120)
-        plt.close("all")
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context({"figure.constrained_layout.use": True}):
-        save("predictions", draw_predictions(plt, probability, y_test))
-    posterior.plot_forest(["beta"], combined=True, figsize=(8,9))
-    save("forest")
-    posterior.plot_rank(["intercept", "beta"])
-    save("rank")
-    posterior.plot_energy()
-    save("energy")
+    draw(posterior, probability, y_test, options.out)
     return posterior, score(probability, y_test)
 
 

@@ -54,8 +54,9 @@ class Site:
         return self
 
     def __getitem__(self, key: str) -> Any:
-        if key == "cond_indep_stack":
-            return list(self.plates)
+        if key == "cond_indep_stack":  # innermost first, with the sizes in use
+            used = (dataclasses.replace(p, size=p.subsample_size) for p in self.plates)
+            return list(used)[::-1]
         try:
             return getattr(self, key)
         except AttributeError:
@@ -80,6 +81,11 @@ class Sample(Site):
     scale: Any = None
     mask: Any = None
     infer: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "fn" and self.mask is not None:
+            return self.fn.mask(self.mask)
+        return super().__getitem__(key)
 
     def resolve(self) -> Sample:
         """Draw the value if there is none; check the shape of a given one."""
@@ -184,6 +190,7 @@ class Subsample(Site):
 # --- the stack ------------------------------------------------------------------------
 
 _STACK: ContextVar[tuple[Handler, ...]] = ContextVar("handlers", default=())
+_EXITS: ContextVar[tuple[Any, ...]] = ContextVar("exits", default=())
 
 
 def perform(site: Site) -> Any:
@@ -201,7 +208,9 @@ def perform(site: Site) -> Any:
 class Handler:
     """Interprets sites: override `handle`, and forward with `perform`.
 
-    Use it as a context manager, or around a model: `handler(model, ...)(*args)`.
+    Use it as a context manager, or around a model: `handler(model, ...)(*args)`. Each
+    entry works on a copy, so one handler serves any number of threads, again and again,
+    even inside itself; what a run changes, `start` sets up.
     """
 
     def __init__(self, fn: Callable[..., Any] | None = None):
@@ -212,34 +221,65 @@ class Handler:
                 value=fn,
             )
         self.fn = fn
-        self._exits: list[Any] = []
+
+    def start(self) -> Any:
+        """Prepare this copy for one run; the result is what `with … as` gives."""
+        return self
 
     def handle(self, site: Any) -> Any:
         """Turn a site into its result; the default forwards it unchanged."""
         return perform(site)
 
     def __enter__(self) -> Any:
+        entered = copy.copy(self)
+        given = entered.start()
         deferred = checks_deferred()
         deferred.__enter__()
-        self._exits.append((deferred, _STACK.set((*_STACK.get(), self))))
-        return self
+        token = _STACK.set((*_STACK.get(), entered))
+        _EXITS.set((*_EXITS.get(), (deferred, token)))
+        return given
 
     def __exit__(self, *exc: object) -> None:
-        deferred, token = self._exits.pop()
+        *others, (deferred, token) = _EXITS.get()
+        _EXITS.set(tuple(others))
         _STACK.reset(token)
         deferred.__exit__(None, None, None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the wrapped model under a fresh copy of this handler."""
+        """Run the wrapped model under this handler."""
+        with self:
+            return self.wrapped(*args, **kwargs)
+
+    @property
+    def wrapped(self) -> Callable[..., Any]:
+        """The model; an error if there is none."""
         if self.fn is None:
             raise ArgumentTypeError(
                 f"{type(self).__name__} wraps no model: use it in a `with` statement or "
                 "give the model as its first argument."
             )
-        fresh = copy.copy(self)
-        fresh._exits = []
-        with fresh:
-            return self.fn(*args, **kwargs)
+        return self.fn
+
+
+def same_plate(first: Site, second: Site) -> bool:
+    """Whether both are entries of one plate, which may be entered again and again.
+
+    Raises:
+        ModelError: They are, but with different sizes.
+    """
+    match first, second:
+        case PlateEntry(), PlateEntry():
+            for what in ("size", "subsample_size"):
+                one, other = first[what], second[what]
+                if one != other:
+                    raise ModelError(
+                        f"plate '{first.name}' is used with {what} {one} "
+                        f"({first.line}) and {other} ({second.line}).",
+                        value=(one, other),
+                        hint="Give different plates different names.",
+                    )
+            return True
+    return False
 
 
 # --- shapes ---------------------------------------------------------------------------

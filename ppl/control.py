@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -84,10 +85,9 @@ class plate(Handler):
             )
         self.dim = dim
         self.coords = coords
-        self.frame: PlateFrame | None = None
-        self.indices: Any = None
 
-    def __enter__(self) -> Any:
+    def start(self) -> Any:
+        """Take a dim and indices; gives the indices."""
         entry = perform(
             PlateEntry(
                 self.name,
@@ -98,34 +98,23 @@ class plate(Handler):
                 make_indices=_draw_indices,
             )
         )
-        taken = {frame.dim: frame for frame in entry.plates}
+        taken = {frame.dim for frame in entry.plates}
         dim = self.dim
         if dim is None:
             dim = next(d for d in range(-1, -len(taken) - 2, -1) if d not in taken)
-        if dim in taken:
-            raise ModelError(
-                f"plates '{taken[dim].name}' and '{self.name}' both use dim {dim} "
-                f"({entry.line}).",
-                value=dim,
-                hint="Leave dim out, or give each nested plate its own.",
-            )
-        for frame in entry.plates:
-            if frame.name == self.name:
-                raise ModelError(f"plate '{self.name}' is nested in itself.")
-        self.indices = entry.value
         self.frame = PlateFrame(
             self.name, dim, self.size, self.subsample_size, self.coords
         )
-        super().__enter__()
+        _refuse_shared_dim(self.frame, entry)
+        self.indices = entry.value
         return self.indices
 
     def handle(self, site: Site) -> Site:
         """Put the plate on the site, and expand, scale or index it."""
         frame = self.frame
-        if frame is None:
-            return perform(site)
         match site:
             case Sample():
+                _refuse_shared_dim(frame, site)
                 scale = site.scale
                 if frame.subsample_size < frame.size:
                     ratio = frame.size / frame.subsample_size
@@ -133,8 +122,8 @@ class plate(Handler):
                 plates = (frame, *site.plates)
                 fn = _expanded(site, frame)
                 return perform(dataclasses.replace(site, plates=plates, fn=fn, scale=scale))
-            case PlateEntry():
-                return perform(dataclasses.replace(site, plates=(frame, *site.plates)))
+            case PlateEntry(name=self.name):
+                raise ModelError(f"plate '{self.name}' is nested in itself ({site.line}).")
             case Subsample():
                 out = perform(site)
                 return dataclasses.replace(out, value=self._take(out.value, site.event_dim))
@@ -146,8 +135,6 @@ class plate(Handler):
 
     def _take(self, value: Any, event_dim: int) -> Any:
         frame = self.frame
-        if frame is None or frame.subsample_size >= frame.size:
-            return value
         axis = frame.dim - event_dim
         shape = shape_of(value)
         if len(shape) < -axis or shape[axis] == 1:
@@ -158,10 +145,14 @@ class plate(Handler):
                 f"an array of shape {shape}.",
                 value=shape,
             )
+        if frame.subsample_size == frame.size:
+            return value
         return jnp.take(jnp.asarray(value), self.indices, axis=axis)
 
 
 def _checked_size(name: str, what: str, size: Any) -> int:
+    if isinstance(size, jax.Array) and jnp.issubdtype(size.dtype, jnp.integer):
+        size = operator.index(size)  # of a tracer, this says that its value is needed
     if isinstance(size, bool) or not isinstance(size, int | np.integer):
         raise ArgumentTypeError(
             f"plate '{name}': {what} must be an int, got {size!r} "
@@ -182,6 +173,18 @@ def _draw_indices(entry: PlateEntry) -> Any:
             hint="Wrap the model: ppl.handlers.seed(model, rng_seed=0).",
         )
     return jax.random.permutation(entry.rng_key, entry.size)[: entry.subsample_size]
+
+
+def _refuse_shared_dim(frame: PlateFrame, site: Site) -> None:
+    """No two plates around a site, or around a plate, have one dim."""
+    for other in site.plates:
+        if other.dim == frame.dim:
+            raise ModelError(
+                f"plates '{other.name}' and '{frame.name}' both use dim {frame.dim} "
+                f"({site.line}).",
+                value=frame.dim,
+                hint="Leave dim out, or give each nested plate its own.",
+            )
 
 
 def _expanded(site: Sample, frame: PlateFrame) -> Any:
@@ -206,7 +209,7 @@ def _expanded(site: Sample, frame: PlateFrame) -> Any:
 def plate_stack(
     prefix: str, sizes: Sequence[int], rightmost_dim: int = -1
 ) -> Iterator[None]:
-    """Nested plates `prefix_0, prefix_1, …` of the given sizes, leftmost first.
+    """Nested plates, one for each batch dim: `prefix_0` is the rightmost.
 
     Args:
         prefix: The plates are named `{prefix}_{i}`.

@@ -56,7 +56,7 @@ __all__ = [
 def caller_line() -> str:
     """File and line of the statement in the user's model."""
     frame = sys._getframe(2)
-    here = os.path.dirname(__file__)
+    here = os.path.join(os.path.dirname(__file__), "")
     while frame is not None and frame.f_code.co_filename.startswith(here):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:

@@ -28,129 +28,6 @@ from ppl.distributions.transforms import biject_to
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One free site in the flat vector.
-
-    Attributes:
-        name: Of the site.
-        shape: Of its value.
-        free_shape: Of its unconstrained value.
-        offset: Where it begins in the flat vector.
-    """
-
-    name: str
-    shape: Shape
-    free_shape: Shape
-    offset: int
-
-    @property
-    def size(self) -> int:
-        """How many coordinates it has."""
-        return math.prod(self.free_shape)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The meaning of a flat position: the free sites, in the order of the model."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of coordinates."""
-        return sum(entry.size for entry in self.entries)
-
-    def split(self, position: Array) -> dict[str, Array]:
-        """The unconstrained value of each site, from a vector of shape (size,)."""
-        sizes = [entry.size for entry in self.entries]
-        parts = jax.lax.split(position, sizes)  # its transpose is one concatenation
-        return {
-            entry.name: part.reshape(entry.free_shape)
-            for entry, part in zip(self.entries, parts, strict=True)
-        }
-
-    def locate(self, index: int) -> Entry:
-        """The site that coordinate `index` belongs to."""
-        return next(e for e in self.entries if e.offset <= index < e.offset + e.size)
-
-    def join(self, values: Mapping[str, Any]) -> np.ndarray:
-        """A flat vector from the unconstrained value of every site."""
-        parts = [np.asarray(values[e.name]).reshape(-1) for e in self.entries]
-        return np.concatenate(parts)
-
-
-@dataclass(frozen=True)
-class SiteInfo:
-    """What the abstract trace tells of a site.
-
-    Attributes:
-        name: Of the site.
-        type: "sample" or "deterministic".
-        family: Name of its distribution.
-        shape: Of its value.
-        event_dim: Rightmost dims of one value.
-        is_observed: Whether it has an observed value.
-        is_discrete: Whether its support is countable.
-        plates: Around it, innermost last.
-        line: File and line of the statement.
-    """
-
-    name: str
-    type: str
-    family: str
-    shape: Shape
-    event_dim: int
-    is_observed: bool
-    is_discrete: bool
-    plates: tuple[PlateFrame, ...]
-    line: str
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """A name for each dim of the value: those of plates, else `name_dim_i`."""
-        names = [f"{self.name}_dim_{i}" for i in range(len(self.shape))]
-        for plate in self.plates:
-            axis = len(self.shape) - self.event_dim + plate.dim
-            if axis >= 0 and self.shape[axis] == plate.subsample_size:
-                names[axis] = plate.name
-        return tuple(names)
-
-
-class Visit(Handler):
-    """Gives free sites their values, records all sites, refuses a name used twice."""
-
-    def __init__(self, value_of: Callable[[Sample], Any]):
-        super().__init__()
-        self.value_of = value_of
-        self.sites: dict[str, Site] = {}
-
-    def handle(self, site: Site) -> Site:
-        """Value a free site; record it when it comes back."""
-        match site:
-            case Sample(value=None, is_observed=False):
-                out = perform(dataclasses.replace(site, value=self.value_of(site)))
-            case Sample() | Deterministic():
-                out = perform(site)
-            case _:
-                self.sites.setdefault(site.name, site)
-                return perform(site)
-        if out.name in self.sites and not _same_plate(self.sites[out.name], out):
-            first = self.sites[out.name]
-            raise DuplicateSiteError(
-                f"at {out.line} is already defined at {first.line}.",
-                site=out.name,
-                value=out.name,
-                hint="Site names must be unique; ppl.handlers.scope adds a prefix.",
-            )
-        self.sites[out.name] = out
-        return out
-
-
-def _same_plate(first: Site, second: Site) -> bool:
-    return first.type == second.type == "plate"
-
-
-@dataclass(frozen=True)
 class Spec:
     """The static part of a target: what a compiled program depends on besides shapes.
 
@@ -278,13 +155,6 @@ def trace_again(density: LogDensity, model: Model) -> Traced:
     return _traced(model, density.spec.arguments, density.data)
 
 
-_NEEDS_VALUES = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
-
-
 def _arguments_looked_at(
     model: Model, arguments: Arguments, data: tuple[Any, ...]
 ) -> tuple[int, ...] | None:
@@ -298,59 +168,6 @@ def _arguments_looked_at(
             continue
         return constant
     return None
-
-
-def _control_flow_error(
-    model: Model, arguments: Arguments, data: tuple[Any, ...], error: Exception
-) -> ControlFlowError:
-    """Name the latent site whose value the model looks at."""
-    arguments, data = arguments.with_constants(data, tuple(range(len(data))))
-    names: list[str] = []
-    culprit = line = None
-
-    def run(concrete: str | None) -> bool:
-        def value_of(site: Sample) -> Any:
-            names.append(site.name)
-            if site.name != concrete:
-                value = site.fn.support.feasible_like(jnp.zeros(site.fn.shape()))
-                return value + unit
-            with jax.ensure_compile_time_eval():
-                value = site.fn.support.feasible_like(np.zeros(site.fn.shape()))
-                return np.asarray(value)
-
-        def body(one: Array) -> Array:
-            nonlocal unit
-            unit = one
-            with Visit(value_of):
-                args, kwargs = arguments.rebuild(data)
-                model(*args, **kwargs)
-            return one
-
-        unit: Any = 0.0
-        try:
-            jax.eval_shape(body, jax.ShapeDtypeStruct((), jnp.result_type(float)))
-        except _NEEDS_VALUES:
-            return False
-        except Exception:  # noqa: BLE001  (a concrete stand-in may break the model)
-            return False
-        return True
-
-    run(None)
-    for name in dict.fromkeys(names):
-        if run(name):
-            culprit = name
-            break
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if code.co_filename == getattr(model, "__code__", code).co_filename:
-            line = f"line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return ControlFlowError(
-        f"Python control flow or NumPy looks at a random value ({line}).",
-        site=culprit,
-        hint="Use jnp.where or jax.lax.cond on its value, and jax.numpy functions.",
-    )
 
 
 def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced:
@@ -388,13 +205,6 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
     return _described(spec, data, found, shapes)
 
 
-def _fingerprint(jaxpr: Any) -> str:
-    digest = hashlib.blake2b(str(jaxpr.jaxpr).encode(), digest_size=16)
-    for const in jaxpr.consts:
-        digest.update(np.asarray(const).tobytes())
-    return digest.hexdigest()
-
-
 def _described(
     spec: Spec,
     data: tuple[Any, ...],
@@ -428,13 +238,6 @@ def _described(
             offset += entry.size
     spec = dataclasses.replace(spec, layout=Layout(tuple(entries)))
     return Traced(LogDensity(data, spec), sites, params, plates)
-
-
-def family_of(fn: Any) -> str:
-    """The name of the innermost family of a wrapped distribution."""
-    while hasattr(fn, "base_dist"):
-        fn = fn.base_dist
-    return type(fn).__name__
 
 
 @jax.jit

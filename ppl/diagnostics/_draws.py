@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ppl._errors import ShapeError
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 MIN_DRAWS = 4  # halves of fewer draws have no variance
 BLOCK = 1 << 17  # elements: a few temporaries of this size fit into a cache
@@ -143,7 +142,7 @@ class Ranking:
         return _normal_scores(order, ascending).reshape(self._shape)
 
 
-def _normal_scores(order: NDArray[np.intp], ascending: Floats) -> Floats:
+def _normal_scores(order: np.ndarray, ascending: Floats) -> Floats:
     """Normal quantiles of the ranks; tied draws share the average of their ranks."""
     count = ascending.shape[1]
     opens = np.ones(ascending.shape, dtype=bool)

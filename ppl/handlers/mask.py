@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ppl._errors import ArgumentError
+from ppl._errors import ArgumentError, ShapeError
 from ppl.primitives import Handler, MaskRequest, Sample, Site, perform
 
 
 class mask(Handler):
-    """Zero log densities where `mask` (broadcast over the batch) is False.
+    """Zero log densities where `mask` is False; nested masks must all be True.
+
+    The mask broadcasts with the batch of each site: one that is wider makes as many
+    independent variables of the site.
 
     Raises:
         ArgumentError: `mask` is not boolean.
+        ShapeError: It does not broadcast with the batch of a site.
     """
 
     def __init__(self, fn: Callable[..., Any] | None = None, mask: Any = True):  # noqa: FBT002
@@ -30,8 +34,19 @@ class mask(Handler):
         match site:
             case Sample():
                 new = self.mask if site.mask is None else self.mask & site.mask
-                site = dataclasses.replace(site, mask=new)
+                site = dataclasses.replace(site, mask=new, fn=self._widened(site))
             case MaskRequest():
                 new = self.mask if site.value is None else self.mask & site.value
                 site = dataclasses.replace(site, value=new)
         return perform(site)
+
+    def _widened(self, site: Sample) -> Any:
+        batch, shape = site.fn.batch_shape, np.shape(self.mask)
+        try:
+            return site.fn.expand(np.broadcast_shapes(batch, shape))
+        except ValueError:
+            raise ShapeError(
+                f"a mask of shape {shape} does not broadcast with batch shape {batch}.",
+                site=site.name,
+                value=shape,
+            ) from None

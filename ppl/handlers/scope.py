@@ -60,5 +60,7 @@ class scope(Handler):
                     )
                 name = self._renamed(site.name)
                 outer = perform(dataclasses.replace(site, name=name, plates=plates))
-                return dataclasses.replace(outer, name=site.name)
+                around = outer.plates[: len(outer.plates) - len(plates)]
+                own = (*around, *site.plates)
+                return dataclasses.replace(outer, name=site.name, plates=own)
         return perform(site)

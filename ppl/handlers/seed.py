@@ -46,11 +46,11 @@ class seed(Handler):
         super().__init__(fn)
         self.rng_key = as_key(rng_seed)
         self.hide_types = tuple(hide_types or ())
-        self._requests = 0
 
-    def __enter__(self) -> seed:
+    def start(self) -> seed:
+        """Begin with no key given to `prng_key`."""
         self._requests = 0
-        return super().__enter__()
+        return self
 
     def handle(self, site: Site) -> Site:
         """Attach a key where one is wanted."""
@@ -89,19 +89,25 @@ def as_key(rng_seed: Any) -> Key:
         ArgumentTypeError: It is neither.
     """
     if isinstance(rng_seed, int | np.integer) and not isinstance(rng_seed, bool):
-        return jax.random.PRNGKey(int(rng_seed))
+        if -(2**31) <= rng_seed < 2**32:
+            return jax.random.PRNGKey(int(rng_seed))
+        # Without x64 JAX would silently drop the high bits.
+        return fold_in_name(jax.random.PRNGKey(0), str(rng_seed))
     if isinstance(rng_seed, jax.Array | np.ndarray):
-        if jax.dtypes.issubdtype(rng_seed.dtype, jax.dtypes.prng_key):
-            return rng_seed
+        typed = jax.dtypes.issubdtype(rng_seed.dtype, jax.dtypes.prng_key)
         if rng_seed.ndim == 0 and np.issubdtype(rng_seed.dtype, np.integer):
             return jax.random.PRNGKey(rng_seed)
-        if rng_seed.dtype == np.uint32:
+        if rng_seed.ndim == 0 if typed else _is_raw_key(rng_seed):
             return rng_seed
     raise ArgumentTypeError(
         f"rng_seed must be an int or a JAX random key, got {rng_seed!r}.",
         value=rng_seed,
-        hint="Write seed(model, rng_seed=0).",
+        hint="Write seed(model, rng_seed=0); for many keys, jax.vmap over them.",
     )
+
+
+def _is_raw_key(array: Any) -> bool:
+    return array.ndim == 1 and array.dtype == np.uint32
 
 
 def fold_in_name(key: Key, name: str) -> Key:

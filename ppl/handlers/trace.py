@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 from ppl._errors import DuplicateSiteError
+from ppl._sites import same_plate
 from ppl.primitives import (
     Deterministic,
     Handler,
@@ -28,13 +28,9 @@ class trace(Handler):
         DuplicateSiteError: A second site has a name that is taken.
     """
 
-    def __init__(self, fn: Callable[..., Any] | None = None):
-        super().__init__(fn)
+    def start(self) -> OrderedDict[str, Site]:
+        """Begin with no sites; gives the dict of them."""
         self.sites: OrderedDict[str, Site] = OrderedDict()
-
-    def __enter__(self) -> OrderedDict[str, Site]:
-        super().__enter__()
-        self.sites = OrderedDict()
         return self.sites
 
     def handle(self, site: Site) -> Site:
@@ -47,8 +43,8 @@ class trace(Handler):
 
     def _record(self, site: Site) -> None:
         first = self.sites.get(site.name)
-        again = isinstance(site, PlateEntry | Param) and type(first) is type(site)
-        if first is not None and not again:
+        again = isinstance(site, Param) and isinstance(first, Param)
+        if first is not None and not again and not same_plate(first, site):
             raise DuplicateSiteError(
                 f"at {site.line} is already defined at {first.line}.",
                 site=site.name,
@@ -59,7 +55,6 @@ class trace(Handler):
 
     def get_trace(self, *args: Any, **kwargs: Any) -> OrderedDict[str, Site]:
         """Run the model and return its sites by name."""
-        fresh = type(self)(self.fn)
-        with fresh as sites:
-            self.fn(*args, **kwargs)  # type: ignore[misc]
+        with self as sites:
+            self.wrapped(*args, **kwargs)
         return sites

@@ -312,7 +312,7 @@ def warm_up(
         collector = Collector(run, part, progress, counted=ask.counted)
         finished = advance(run, ask.draws, collector, ahead=False, stop=stop)
         collector.close(part)
-        if not finished:
+        if not finished or stop():
             return False
         if ask.counted:
             kernel = run.kernel  # it may have been given room

@@ -1,0 +1,104 @@
+"""What a flat position means: the free sites, their shapes and places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._sites import PlateFrame
+from ppl._typing import Array, Shape
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One free site in the flat vector.
+
+    Attributes:
+        name: Of the site.
+        shape: Of its value.
+        free_shape: Of its unconstrained value.
+        offset: Where it begins in the flat vector.
+    """
+
+    name: str
+    shape: Shape
+    free_shape: Shape
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """How many coordinates it has."""
+        return math.prod(self.free_shape)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The meaning of a flat position: the free sites, in the order of the model."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return sum(entry.size for entry in self.entries)
+
+    def split(self, position: Array) -> dict[str, Array]:
+        """The unconstrained value of each site, from a vector of shape (size,)."""
+        sizes = [entry.size for entry in self.entries]
+        parts = jax.lax.split(position, sizes)  # its transpose is one concatenation
+        return {
+            entry.name: part.reshape(entry.free_shape)
+            for entry, part in zip(self.entries, parts, strict=True)
+        }
+
+    def locate(self, index: int) -> Entry:
+        """The site that coordinate `index` belongs to."""
+        return next(e for e in self.entries if e.offset <= index < e.offset + e.size)
+
+    def join(self, values: Mapping[str, Any]) -> np.ndarray:
+        """A flat vector from the unconstrained value of every site."""
+        parts = [np.asarray(values[e.name]).reshape(-1) for e in self.entries]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class SiteInfo:
+    """What the abstract trace tells of a site.
+
+    Attributes:
+        name: Of the site.
+        type: "sample" or "deterministic".
+        family: Name of its distribution.
+        shape: Of its value.
+        event_dim: Rightmost dims of one value.
+        is_observed: Whether it has an observed value.
+        is_discrete: Whether its support is countable.
+        plates: Around it, innermost last.
+        line: File and line of the statement.
+    """
+
+    name: str
+    type: str
+    family: str
+    shape: Shape
+    event_dim: int
+    is_observed: bool
+    is_discrete: bool
+    plates: tuple[PlateFrame, ...]
+    line: str
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """A name for each dim of the value: those of plates, else `name_dim_i`."""
+        names = [f"{self.name}_dim_{i}" for i in range(len(self.shape))]
+        for plate in self.plates:
+            axis = len(self.shape) - self.event_dim + plate.dim
+            if axis >= 0 and self.shape[axis] == plate.subsample_size:
+                names[axis] = plate.name
+        return tuple(names)

@@ -1,0 +1,175 @@
+"""Running a model with given values: the handler, and what a failed run tells."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ppl._errors import ControlFlowError, DuplicateSiteError
+from ppl._sites import Deterministic, Handler, Param, Sample, Site, perform, same_plate
+from ppl._typing import Array
+
+
+class Visit(Handler):
+    """Gives free sites their values, records all sites, refuses a name used twice."""
+
+    def __init__(self, value_of: Callable[[Sample], Any]):
+        super().__init__()
+        self.value_of = value_of
+
+    def start(self) -> Visit:
+        """Begin with no sites."""
+        self.sites: dict[str, Site] = {}
+        return self
+
+    def handle(self, site: Site) -> Site:
+        """Value a free site; record it when it comes back."""
+        match site:
+            case Sample(value=None, is_observed=False):
+                out = perform(dataclasses.replace(site, value=self.value_of(site)))
+            case _:
+                out = perform(site)
+        match out:
+            case Sample() | Deterministic():
+                self._record(out)
+            case _ if out.name in self.sites or site.type in ("param", "plate"):
+                self._record(site)  # without the value that it has by default
+        return out
+
+    def _record(self, site: Site) -> None:
+        first = self.sites.setdefault(site.name, site)
+        both_params = isinstance(site, Param) and isinstance(first, Param)
+        if first is not site and not both_params and not same_plate(first, site):
+            raise DuplicateSiteError(
+                f"at {site.line} is already defined at {first.line}.",
+                site=site.name,
+                value=site.name,
+                hint="Site names must be unique; ppl.handlers.scope adds a prefix.",
+            )
+
+
+def placeholder(site: Sample) -> Array:
+    """Some value of a site, of the right shape and dtype, for a first look at a model."""
+    support = site.fn.support
+    like = jnp.zeros(site.fn.shape(), int if support.is_discrete else float)
+    return jnp.copy(support.feasible_like(like))  # a tracer wherever JAX is tracing
+
+
+def family_of(fn: Any) -> str:
+    """The name of the innermost family of a wrapped distribution."""
+    while hasattr(fn, "base_dist"):
+        fn = fn.base_dist
+    return type(fn).__name__
+
+
+# --- what a program is ----------------------------------------------------------------
+
+
+def fingerprint(jaxpr: Any) -> str:
+    """A digest of a traced program and of every array that it closes over."""
+    digest = hashlib.blake2b(str(jaxpr.jaxpr).encode(), digest_size=16)
+    for const in _constants(jaxpr):
+        array = np.asarray(const)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _constants(jaxpr: Any) -> Iterator[Any]:
+    """The constants of a program and of the programs inside it, which do not print."""
+    yield from getattr(jaxpr, "consts", ())
+    for equation in jaxpr.eqns:
+        for inner in jax.tree.leaves(tuple(equation.params.values())):
+            if hasattr(inner, "eqns"):
+                yield from _constants(inner)
+
+
+# --- what a failed run tells ----------------------------------------------------------
+
+
+def needs_values(error: Exception) -> bool:
+    """Whether an error means that the values of traced arrays were looked at."""
+    if isinstance(error, TypeError) and "concrete values" in str(error):
+        return True  # jnp.zeros(n) of a traced n
+    return isinstance(
+        error,
+        jax.errors.ConcretizationTypeError
+        | jax.errors.TracerArrayConversionError
+        | jax.errors.TracerIntegerConversionError
+        | jax.errors.NonConcreteBooleanIndexError,
+    )
+
+
+def control_flow_error(run: Callable[[], Any], error: Exception) -> ControlFlowError:
+    """Name the latent site whose value the model looks at.
+
+    Args:
+        run: Runs the model with its data, which are concrete.
+        error: What running it on traced values raised.
+    """
+    culprit = next((name for name in _latent_names(run) if _fails(run, name)), None)
+    line = _line_of(error)
+    if culprit is None:
+        return ControlFlowError(
+            f"Python control flow or NumPy looks at a value that JAX traces ({line}).",
+            hint="If it comes from random values, use jnp.where or jax.lax.cond and "
+            "jax.numpy functions; if from data that the model closes over, compute it "
+            "with NumPy, or outside of the model.",
+        )
+    return ControlFlowError(
+        f"Python control flow or NumPy looks at a random value ({line}).",
+        site=culprit,
+        hint="Use jnp.where or jax.lax.cond on its value, and jax.numpy functions.",
+    )
+
+
+def _latent_names(run: Callable[[], Any]) -> list[str]:
+    """Free sites up to where the model fails, if it fails with concrete values too."""
+    names: list[str] = []
+
+    def value_of(site: Sample) -> Array:
+        names.append(site.name)
+        return placeholder(site)
+
+    try:
+        with Visit(value_of):
+            run()
+    except Exception:  # noqa: BLE001  (a stand-in may break the model)
+        return names
+    return names
+
+
+def _fails(run: Callable[[], Any], name: str) -> bool:
+    """Whether the model looks at site `name`: only that value is traced."""
+
+    def with_traced(zero: Array) -> Array:
+        def value_of(site: Sample) -> Array:
+            value = placeholder(site)
+            return value + zero.astype(value.dtype) if site.name == name else value
+
+        with Visit(value_of):
+            run()
+        return zero
+
+    try:
+        jax.vmap(with_traced)(jnp.zeros(1))
+    except Exception as found:  # noqa: BLE001
+        return needs_values(found)
+    return False
+
+
+def _line_of(error: Exception) -> str:
+    """File and line of the innermost frame in the user's code."""
+    trace, line = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not is_inside(file):
+            line = f"{os.path.basename(file)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return line

@@ -1,0 +1,34 @@
+"""Small models with data, shared by the tests of the front."""
+
+import numpy as np
+
+import ppl
+import ppl.distributions as dist
+
+Y = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+SIGMA = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+SCHOOLS = ["Choate", "Deerfield", "Andover", "Exeter", "Hill", "St P", "Lawrence", "Mt H"]
+
+
+def eight_schools(y, sigma):
+    mu = ppl.sample("mu", dist.Normal(0, 5))
+    tau = ppl.sample("tau", dist.HalfCauchy(5))
+    with ppl.plate("school", 8, coords=SCHOOLS):
+        z = ppl.sample("z", dist.Normal(0, 1))
+        theta = ppl.deterministic("theta", mu + tau * z)
+        ppl.sample("y", dist.Normal(theta, sigma), obs=y)
+
+
+def eight_schools_centred(y, sigma):
+    mu = ppl.sample("mu", dist.Normal(0, 5))
+    tau = ppl.sample("tau", dist.HalfCauchy(5))
+    with ppl.plate("school", 8):
+        theta = ppl.sample("theta", dist.Normal(mu, tau))
+        ppl.sample("y", dist.Normal(theta, sigma), obs=y)
+
+
+def gaussian(y):
+    """Conjugate: y ~ N(m, 1), m ~ N(0, 1), so m | y ~ N(sum y / (n + 1), 1 / (n + 1))."""
+    m = ppl.sample("m", dist.Normal(0, 1))
+    with ppl.plate("n", len(y)):
+        ppl.sample("y", dist.Normal(m, 1), obs=y)
