@@ -59,7 +59,9 @@ def compare(problem: Problem, points: int = 20, seed: int = 0) -> Agreement:
 
         ours = jax.jit(jax.vmap(density.value_and_grad))(positions)
         peer = jax.jit(jax.vmap(jax.value_and_grad(log_density)))(positions)
-    (logp, gradient), (peer_logp, peer_gradient) = jax.tree.map(np.asarray, (ours, peer))
+    (logp, gradient), (peer_logp, peer_gradient) = jax.tree.map(
+        np.asarray, (ours, peer)
+    )
     difference = logp - peer_logp
     return Agreement(
         float(np.ptp(difference) / np.abs(logp).max()),
@@ -75,7 +77,9 @@ def assert_same_density(name: str) -> Agreement:
     """
     found = compare(PROBLEMS[name])
     if not found.holds:
-        raise AssertionError(f"{name}: the two languages do not have one density: {found}")
+        raise AssertionError(
+            f"{name}: the two languages do not have one density: {found}"
+        )
     return found
 
 

@@ -30,14 +30,12 @@ class Problem:
     Attributes:
         title: For tables.
         write: Gives the model in a language.
-        data: Gives the arguments.
-        other_data: Gives other arguments of the same shapes.
+        data: Gives the arguments, the outcome last.
     """
 
     title: str
     write: Callable[[Any], Model]
     data: Callable[[], Data]
-    other_data: Callable[[], Data]
 
 
 def eight_schools(lang: Any) -> Model:
@@ -100,6 +98,10 @@ def horseshoe(lang: Any) -> Model:
     return model
 
 
+def _schools() -> Data:
+    return ERRORS, EFFECTS
+
+
 @cache
 def breast_cancer() -> Data:
     """569 standardised rows of 30 columns, and the diagnoses (Wolberg et al. 1995)."""
@@ -116,25 +118,19 @@ def breast_cancer_small() -> Data:
     return x[:200, :10], y[:200]
 
 
-def _reversed_outcome(data: Callable[[], Data]) -> Callable[[], Data]:
-    def other() -> Data:
-        *first, outcome = data()
-        return (*first, np.ascontiguousarray(outcome[::-1]))
-
-    return other
-
-
-def _problem(
-    title: str, write: Callable[[Any], Model], data: Callable[[], Data]
-) -> Problem:
-    return Problem(title, cache(write), data, _reversed_outcome(data))
+def shuffled(data: Data, seed: int) -> Data:
+    """Other data of the same shapes: the outcomes in another order."""
+    *first, outcome = data
+    return (*first, np.random.default_rng(seed).permutation(outcome))
 
 
 PROBLEMS = {
-    "eight": _problem("eight schools", eight_schools, lambda: (ERRORS, EFFECTS)),
-    "eight_centred": _problem(
-        "eight schools, centred", eight_schools_centred, lambda: (ERRORS, EFFECTS)
+    "eight": Problem("eight schools", cache(eight_schools), _schools),
+    "eight_centred": Problem(
+        "eight schools, centred", cache(eight_schools_centred), _schools
     ),
-    "logistic": _problem("logistic regression, 31-d", logistic, breast_cancer),
-    "horseshoe": _problem("horseshoe logistic, 22-d", horseshoe, breast_cancer_small),
+    "logistic": Problem("logistic regression, 31-d", cache(logistic), breast_cancer),
+    "horseshoe": Problem(
+        "horseshoe logistic, 22-d", cache(horseshoe), breast_cancer_small
+    ),
 }

@@ -125,10 +125,11 @@ def draw(posterior, probability, y, out):
     draw_predictions(plt, probability, y)
     save("predictions", 11, 4.4)
     posterior.plot_forest("beta", combined=True)
-    plt.axvline(0, color=GREY, lw=1, ls=":")
     save("forest", 8, 7.5)
     posterior.plot_energy()
     save("energy", 6.4, 4)
+
+    # the ranks of the coefficients that mix worst: if these are flat, all are
     ess = posterior.summary("beta")["beta"]["ess_bulk"]
     worst = posterior.coords["feature"][np.argsort(ess)[:3]]
     posterior.plot_rank(["intercept", "beta"], coords={"feature": worst})
@@ -155,7 +156,6 @@ def main(arguments=None):
     )
     probability = predict(posterior, X_test)
     report(posterior, probability, y_test)
-
     draw(posterior, probability, y_test, options.out)
     return posterior, score(probability, y_test)
 

@@ -19,7 +19,12 @@ class PPLError(Exception):
     """
 
     def __init__(
-        self, message: str, *, site: str | None = None, value: Any = None, hint: str = ""
+        self,
+        message: str,
+        *,
+        site: str | None = None,
+        value: Any = None,
+        hint: str = "",
     ):
         self.site = site
         self.value = value

@@ -49,9 +49,7 @@ def pytree(cls: type[T]) -> type[T]:
             object.__setattr__(obj, name, value)
         return obj
 
-    jax.tree_util.register_pytree_with_keys(
-        made, flatten_with_keys, unflatten, flatten
-    )
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     return made
 
 

@@ -194,7 +194,7 @@ _EXITS: ContextVar[tuple[Any, ...]] = ContextVar("exits", default=())
 
 
 def perform(site: Site) -> Any:
-    """Hand `site` to the innermost handler, or do its default action if none is left."""
+    """Hand `site` to the innermost handler; without one, do its default action."""
     handlers = _STACK.get()
     if not handlers:
         return site.resolve()
@@ -236,14 +236,18 @@ class Handler:
         deferred = checks_deferred()
         deferred.__enter__()
         token = _STACK.set((*_STACK.get(), entered))
-        _EXITS.set((*_EXITS.get(), (deferred, token)))
+        _EXITS.set((*_EXITS.get(), (self, deferred, token)))
         return given
 
     def __exit__(self, *exc: object) -> None:
-        *others, (deferred, token) = _EXITS.get()
-        _EXITS.set(tuple(others))
-        _STACK.reset(token)
-        deferred.__exit__(None, None, None)
+        exits = list(_EXITS.get())
+        while exits:
+            entered, deferred, token = exits.pop()
+            if entered is self:  # entries after ours were left without an exit
+                _STACK.reset(token)
+                deferred.__exit__(None, None, None)
+                break
+        _EXITS.set(tuple(exits))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped model under this handler."""
@@ -255,8 +259,8 @@ class Handler:
         """The model; an error if there is none."""
         if self.fn is None:
             raise ArgumentTypeError(
-                f"{type(self).__name__} wraps no model: use it in a `with` statement or "
-                "give the model as its first argument."
+                f"{type(self).__name__} wraps no model: use it in a `with` statement "
+                "or give the model as its first argument."
             )
         return self.fn
 
@@ -273,7 +277,7 @@ def same_plate(first: Site, second: Site) -> bool:
                 one, other = first[what], second[what]
                 if one != other:
                     raise ModelError(
-                        f"plate '{first.name}' is used with {what} {one} "
+                        f"plate '{first.name}' is used with {what}s {one} "
                         f"({first.line}) and {other} ({second.line}).",
                         value=(one, other),
                         hint="Give different plates different names.",

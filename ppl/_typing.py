@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
-import numpy as np
 
-Array: TypeAlias = jax.Array
-ArrayLike: TypeAlias = jax.Array | np.ndarray | float | int | bool
+# A JAX array, or what stands for one: a NumPy array on its way in, a placeholder.
+Array: TypeAlias = jax.Array | Any
+# What jax.numpy takes: arrays and numbers.
+ArrayLike: TypeAlias = jax.Array | Any
 Key: TypeAlias = jax.Array
 Shape: TypeAlias = tuple[int, ...]
 Model: TypeAlias = Callable[..., Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,9 @@ class Arguments:
             parts.append(value)
         return cls(treedef, tuple(parts), tuple(names)), tuple(arrays)
 
-    def rebuild(self, arrays: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def rebuild(
+        self, arrays: tuple[Any, ...]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments again, with the given leaves in their places."""
         leaves = []
         for part in self.parts:
@@ -115,17 +118,23 @@ class Arguments:
         return jax.tree_util.tree_unflatten(self.treedef, leaves)
 
     def with_constants(
-        self, arrays: tuple[Any, ...], constant: tuple[int, ...]
+        self,
+        arrays: tuple[Any, ...],
+        constant: tuple[int, ...],
+        freeze: Callable[[np.ndarray], Any] = Constant.of,
     ) -> tuple[Arguments, tuple[Any, ...]]:
-        """Turn the leaves with these indices into constants."""
+        """Turn the leaves with these indices into constants, as `freeze` makes them."""
         kept = [i for i in range(len(arrays)) if i not in constant]
         place = {old: new for new, old in enumerate(kept)}
-        parts = tuple(
-            (Constant.of(arrays[p.index]) if p.index in constant else _Leaf(place[p.index]))
-            if isinstance(p, _Leaf)
-            else p
-            for p in self.parts
-        )
+
+        def moved(part: Any) -> Any:
+            if not isinstance(part, _Leaf):
+                return part
+            if part.index in place:
+                return _Leaf(place[part.index])
+            return freeze(np.asarray(arrays[part.index]))
+
+        parts = tuple(moved(part) for part in self.parts)
         names = tuple(self.names[i] for i in kept)
         fixed = (*self.fixed, *(self.names[i] for i in constant))
         new = Arguments(self.treedef, parts, names, fixed)
@@ -146,15 +155,19 @@ class ConstantArgumentWarning(PPLWarning):
 
 def _is_data(value: Any) -> bool:
     if isinstance(value, list):
-        return _numeric_list(value)
+        return _array_shape(value) is not None
     return hasattr(value, "to_numpy") or value is None
 
 
-def _numeric_list(value: list[Any]) -> bool:
-    return bool(value) and all(
-        _numeric_list(v) if isinstance(v, list) else isinstance(v, int | float | str)
-        for v in value
-    )
+def _array_shape(value: Any) -> tuple[int, ...] | None:
+    """The shape of nested lists of numbers; None where they are not one array."""
+    if isinstance(value, int | float | np.number | np.bool_):
+        return ()
+    if not (isinstance(value, list) and value):
+        return None
+    shapes = {_array_shape(entry) for entry in value}
+    inner = shapes.pop()
+    return None if shapes or inner is None else (len(value), *inner)
 
 
 def _path_name(path: tuple[Any, ...]) -> str:

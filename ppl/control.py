@@ -1,4 +1,4 @@
-"""Plates: conditional independence along a batch dim, with names, labels, subsampling."""
+"""Plates: independence along a batch dim, with names, labels and subsampling."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ppl.primitives import (
 
 
 class plate(Handler):
-    """Conditional independence: each sample statement inside has a batch dim of its own.
+    """Conditional independence along a batch dim, which every site inside gets.
 
     Distributions inside are expanded to `size` along `dim`. With `subsample_size`, the
     plate stands for `size` members of which a random subset is used: log densities are
@@ -121,12 +121,18 @@ class plate(Handler):
                     scale = ratio if scale is None else ratio * scale
                 plates = (frame, *site.plates)
                 fn = _expanded(site, frame)
-                return perform(dataclasses.replace(site, plates=plates, fn=fn, scale=scale))
+                return perform(
+                    dataclasses.replace(site, plates=plates, fn=fn, scale=scale)
+                )
             case PlateEntry(name=self.name):
-                raise ModelError(f"plate '{self.name}' is nested in itself ({site.line}).")
+                raise ModelError(
+                    f"plate '{self.name}' is nested in itself ({site.line})."
+                )
             case Subsample():
                 out = perform(site)
-                return dataclasses.replace(out, value=self._take(out.value, site.event_dim))
+                return dataclasses.replace(
+                    out, value=self._take(out.value, site.event_dim)
+                )
             case Param(event_dim=int() as event_dim):
                 out = perform(dataclasses.replace(site, plates=(frame, *site.plates)))
                 return dataclasses.replace(out, value=self._take(out.value, event_dim))
@@ -160,7 +166,9 @@ def _checked_size(name: str, what: str, size: Any) -> int:
             value=size,
         )
     if size < 0 or (size == 0 and what != "size"):
-        raise ArgumentError(f"plate '{name}': {what} must be > 0, got {size}.", value=size)
+        raise ArgumentError(
+            f"plate '{name}': {what} must be > 0, got {size}.", value=size
+        )
     return int(size)
 
 

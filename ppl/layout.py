@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ppl._sites import PlateFrame
@@ -50,6 +49,8 @@ class Layout:
 
     def split(self, position: Array) -> dict[str, Array]:
         """The unconstrained value of each site, from a vector of shape (size,)."""
+        if not self.entries:
+            return {}
         sizes = [entry.size for entry in self.entries]
         parts = jax.lax.split(position, sizes)  # its transpose is one concatenation
         return {
@@ -64,7 +65,7 @@ class Layout:
     def join(self, values: Mapping[str, Any]) -> np.ndarray:
         """A flat vector from the unconstrained value of every site."""
         parts = [np.asarray(values[e.name]).reshape(-1) for e in self.entries]
-        return np.concatenate(parts)
+        return np.concatenate(parts) if parts else np.zeros(0)
 
 
 @dataclass(frozen=True)

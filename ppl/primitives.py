@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from ppl._data import INT32_REMEDY, TEXT_REMEDY, as_array, beyond_int32, no_number
@@ -109,7 +110,8 @@ def sample(
             value=fn,
             hint="Write sample(name, ppl.distributions.Normal(0.0, 1.0)).",
         )
-    fn.check_parameters(site=name)
+    if not all(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(fn)):
+        fn.check_parameters(site=name)  # of what is concrete; the model check sees all
     if sample_shape:
         fn = fn.expand_by(sample_shape)
     site = Sample(
@@ -165,7 +167,9 @@ def param(
     Variational inference fits it; MCMC refuses it, because it samples only sites.
     """
     if kwargs:
-        raise ArgumentTypeError(f"param() got unknown options {sorted(kwargs)}.", site=name)
+        raise ArgumentTypeError(
+            f"param() got unknown options {sorted(kwargs)}.", site=name
+        )
     site = Param(
         _checked_name(name),
         line=caller_line(),

@@ -1,16 +1,14 @@
 """From a model and its data to a log density of a flat vector: the only bridge.
 
-Handlers end here. The model is traced once, abstractly, to learn its sites; from then on
-it is one pure function of an unconstrained vector and the data, which are arguments: new
-data of the same shapes compile nothing.
+Handlers end here. The model is traced once, abstractly, to learn its sites; from then
+on it is one pure function of an unconstrained vector and the data, which are arguments:
+new data of the same shapes compile nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +16,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ControlFlowError, DuplicateSiteError
+from ppl._errors import PPLError
 from ppl._pytree import pytree, static
-from ppl._sites import Deterministic, Handler, PlateFrame, Sample, Site, perform
+from ppl._sites import Deterministic, PlateFrame, Sample, Site
 from ppl._typing import Array, Model, Shape
-from ppl.arguments import Arguments
+from ppl.arguments import Arguments, Unhashable
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.transforms import biject_to
+from ppl.layout import Entry, Layout, SiteInfo
+from ppl.visiting import (
+    Visit,
+    control_flow_error,
+    family_of,
+    fingerprint,
+    needs_values,
+    placeholder,
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,8 @@ def trace_model(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """Trace `model` abstractly, and make its target.
 
     Arguments that are arrays become leaves. If the model looks at the values of some of
-    them (`int(y.max())`, `np.unique(group)`), these become constants, with a note.
+    them (`int(y.max())`, `np.unique(group)`), or fails on abstract arrays in any other
+    way, the arrays that it takes to make it run become constants, with a note.
 
     Raises:
         ControlFlowError: Python control flow depends on a latent value.
@@ -140,11 +148,16 @@ def trace_model(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     arguments, data = Arguments.of(args, kwargs)
     try:
         return _traced(model, arguments, data)
-    except _NEEDS_VALUES as error:
+    except PPLError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        if not (data or needs_values(error)):
+            raise
         first = error
     constant = _arguments_looked_at(model, arguments, data)
     if constant is None:
-        raise _control_flow_error(model, arguments, data, first) from first
+        args, kwargs = arguments.rebuild(tuple(np.asarray(leaf) for leaf in data))
+        raise control_flow_error(lambda: model(*args, **kwargs), first) from first
     arguments, data = arguments.with_constants(data, constant)
     arguments.tell()
     return _traced(model, arguments, data)
@@ -158,16 +171,27 @@ def trace_again(density: LogDensity, model: Model) -> Traced:
 def _arguments_looked_at(
     model: Model, arguments: Arguments, data: tuple[Any, ...]
 ) -> tuple[int, ...] | None:
-    """The smallest found set of leaves that must be constants; None if none helps."""
+    """Leaves that must be constants, none of them needlessly; None if none helps.
+
+    Raises:
+        Exception: The model fails with constants too, and for another reason.
+    """
     everything = tuple(range(len(data)))
-    tries = [(i,) for i in everything] + [everything]
-    for constant in tries:
+    try:
+        _traced(model, *arguments.with_constants(data, everything, Unhashable))
+    except Exception as error:
+        if needs_values(error):
+            return None
+        raise
+    constant = everything
+    for leaf in everything:
+        fewer = tuple(i for i in constant if i != leaf)
         try:
-            _traced(model, *arguments.with_constants(data, constant))
-        except _NEEDS_VALUES:
+            _traced(model, *arguments.with_constants(data, fewer, Unhashable))
+        except Exception:  # noqa: BLE001
             continue
-        return constant
-    return None
+        constant = fewer
+    return constant
 
 
 def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced:
@@ -179,8 +203,7 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
 
     def value_of(site: Sample) -> Any:
         free_names.add(site.name)
-        shape = site.fn.shape()
-        return jnp.asarray(site.fn.support.feasible_like(jnp.zeros(shape)))
+        return placeholder(site)
 
     def body(leaves: tuple[Any, ...]) -> Any:
         args, kwargs = arguments.rebuild(leaves)
@@ -201,7 +224,7 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         ]
 
     jaxpr = jax.make_jaxpr(body)(data)
-    spec = dataclasses.replace(spec, fingerprint=_fingerprint(jaxpr))
+    spec = dataclasses.replace(spec, fingerprint=fingerprint(jaxpr))
     return _described(spec, data, found, shapes)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import ControlFlowError, DuplicateSiteError
-from ppl._sites import Deterministic, Handler, Param, Sample, Site, perform, same_plate
+from ppl._sites import (
+    Deterministic,
+    Handler,
+    Param,
+    PlateEntry,
+    Sample,
+    Site,
+    perform,
+    same_plate,
+)
 from ppl._typing import Array
 
 
@@ -38,8 +48,8 @@ class Visit(Handler):
         match out:
             case Sample() | Deterministic():
                 self._record(out)
-            case _ if out.name in self.sites or site.type in ("param", "plate"):
-                self._record(site)  # without the value that it has by default
+            case Param() | PlateEntry():
+                self._record(site)  # without the value that it gets by default
         return out
 
     def _record(self, site: Site) -> None:
@@ -55,7 +65,7 @@ class Visit(Handler):
 
 
 def placeholder(site: Sample) -> Array:
-    """Some value of a site, of the right shape and dtype, for a first look at a model."""
+    """Some value of the right shape and dtype, for a first look at a model."""
     support = site.fn.support
     like = jnp.zeros(site.fn.shape(), int if support.is_discrete else float)
     return jnp.copy(support.feasible_like(like))  # a tracer wherever JAX is tracing
@@ -166,10 +176,11 @@ def _fails(run: Callable[[], Any], name: str) -> bool:
 
 def _line_of(error: Exception) -> str:
     """File and line of the innermost frame in the user's code."""
+    ours = tuple(os.path.dirname(f) for f in (__file__, jax.__file__, np.__file__))
     trace, line = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not is_inside(file):
+        if not file.startswith(tuple(os.path.join(folder, "") for folder in ours)):
             line = f"{os.path.basename(file)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return line

@@ -103,6 +103,11 @@ def test_few_effective_draws():
     assert "ESS" in text
 
 
+def test_slow_chains_are_no_excuse_for_a_high_rhat():
+    slow = np.random.default_rng(8).normal(size=(4, 1000)).cumsum(axis=1) / 30
+    assert {ConvergenceWarning, LowESSWarning} <= categories(Posterior({"x": slow}))
+
+
 def test_low_energy_fraction():
     energy = np.random.default_rng(4).normal(size=(4, 1000))
     energy[1] = np.cumsum(energy[1])

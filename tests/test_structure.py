@@ -22,9 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = {
     "ppl.infer.engine": 0,
     "ppl.distributions": 1,
+    "ppl._sites": 2,
     "ppl.primitives": 2,
     "ppl.control": 2,
     "ppl.handlers": 3,
+    "ppl.arguments": 4,
+    "ppl.layout": 4,
+    "ppl.visiting": 4,
     "ppl.target": 4,
     "ppl.checks": 4,
     "ppl.infer": 5,

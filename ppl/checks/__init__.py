@@ -1,15 +1,16 @@
 """The model check before every run: what is wrong, by site, in words."""
 
-from typing import Any
+from ppl.checks._model import checked
+from ppl.checks._resolution import ResolutionWarning
+from ppl.checks._starts import diagnose_start
+from ppl.checks._structure import EmptyDataWarning, check_structure
+from ppl.checks._values import check_values
 
-from ppl._errors import StartingPointError
-from ppl.target import Traced, trace_model
-
-
-def checked(model: Any, args: tuple, kwargs: dict, *, probe: bool = True) -> Traced:
-    del probe
-    return trace_model(model, args, kwargs)
-
-
-def diagnose_start(density, position, tries, chains):
-    return StartingPointError("no starting point")
+__all__ = [
+    "EmptyDataWarning",
+    "ResolutionWarning",
+    "check_structure",
+    "check_values",
+    "checked",
+    "diagnose_start",
+]

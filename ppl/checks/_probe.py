@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -38,40 +40,50 @@ def points(dim: int) -> np.ndarray:
 
 
 @pytree
-class Counts:
+class Findings:
     """What is wrong at each point; columns are sites, parameter checks, given values.
 
     Attributes:
-        terms: Log density of each sample site.
-        broken: Elements of a parameter that break its rule by sign, order or size.
-        nans: Elements of a parameter that are NaN.
-        extreme: Elements that break it by being infinite, or zero where that is the
-            limit of small numbers.
-        outside: Finite elements of a given value outside of its support.
-        missing: Elements that are outside for being NaN or infinite.
+        terms: Log density of each sample site, (points, sites).
+        codes: Bits of what is wrong with any element, (points, checks and values).
         sites: Names of the sample sites.
         checks: Of each parameter check the site and its number there.
         given: Names of the sites whose values are observed or substituted.
     """
 
     terms: Array
-    broken: Array
-    nans: Array
-    extreme: Array
-    outside: Array
-    missing: Array
+    codes: Array
     sites: tuple[str, ...] = static()
     checks: tuple[tuple[str, int], ...] = static()
     given: tuple[str, ...] = static()
 
 
-@jax.jit
-def probe(density: LogDensity, positions: Array) -> Counts:
-    """Evaluate at positions (n, dim); the columns of the result are (n, …)."""
-    return jax.vmap(partial(_counts, density))(positions)
+# Bits of a code: an element breaks the rule of a parameter or lies outside a support
+WRONG = 1  # by sign, order or size
+MISSING = 2  # for being NaN, or, where it is a value, infinite
+EXTREME = 4  # for being infinite, or zero where small numbers may end
 
 
-def _counts(density: LogDensity, position: Array) -> Counts:
+@functools.cache
+def _program(backend: str) -> Callable[[LogDensity, np.ndarray], Findings]:
+    """The program for all models, quickly compiled because it seldom runs."""
+    fast = {
+        "xla_backend_optimization_level": 0,
+        "xla_llvm_disable_expensive_passes": True,
+    }
+
+    def run(density: LogDensity, positions: Array) -> Findings:
+        return jax.vmap(partial(_findings, density))(positions)
+
+    return jax.jit(run, compiler_options=fast if backend == "cpu" else None)
+
+
+def probe(density: LogDensity, positions: np.ndarray) -> Findings:
+    """Evaluate a target at positions (n, dim)."""
+    return _program(jax.default_backend())(density, positions)
+
+
+def _findings(density: LogDensity, position: Array) -> Findings:
     _, sites, terms = density.visit(position)
     free = {entry.name for entry in density.layout.entries}
     checks, given = {}, {}
@@ -81,39 +93,34 @@ def _counts(density: LogDensity, position: Array) -> Counts:
             continue  # its one parameter is its log density
         for i, check in enumerate(site.fn.parameter_checks()):
             if isinstance(check.ok, jax.core.Tracer):  # the statement saw the others
-                checks[name, i] = _count_parameter(check, site)
+                checks[name, i] = _code_of_parameter(check, site)
         if name not in free:
-            given[name] = _count_value(site)
-    broken, nans, extreme = _columns(checks.values(), 3)
-    outside, missing = _columns(given.values(), 2)
-    return Counts(
+            given[name] = _code_of_value(site)
+    codes = [*checks.values(), *given.values()]
+    return Findings(
         jnp.stack(list(terms.values())),
-        broken,
-        nans,
-        extreme,
-        outside,
-        missing,
+        jnp.stack(codes) if codes else jnp.zeros(0, jnp.int32),
         tuple(terms),
         tuple(checks),
         tuple(given),
     )
 
 
-def _columns(rows: Any, count: int) -> list[Array]:
-    rows = list(rows)
-    if not rows:
-        return [jnp.zeros(0, jnp.int32)] * count
-    return [jnp.stack(column) for column in zip(*rows, strict=True)]
-
-
-def _count_parameter(check: ParameterCheck, site: Sample) -> tuple[Array, ...]:
+def _code_of_parameter(check: ParameterCheck, site: Sample) -> Array:
     nan, extreme = unclear(jnp, check)
     wrong = ~jnp.asarray(check.ok)
     where = counted_batch(site)
     if where is not None:
         wrong = jnp.logical_and(*_aligned(wrong, where))
-    total = partial(jnp.sum, dtype=jnp.int32)
-    return total(wrong & ~nan & ~extreme), total(wrong & nan), total(wrong & extreme)
+    code = jnp.where(nan, MISSING, jnp.where(extreme, EXTREME, WRONG))
+    return _any_bits(jnp.where(wrong, code, 0))
+
+
+def _any_bits(codes: Array) -> Array:
+    """One code for all elements."""
+    codes = codes.astype(jnp.int32)
+    axes = tuple(range(codes.ndim))
+    return jax.lax.reduce(codes, np.int32(0), jax.lax.bitwise_or, axes)
 
 
 def _aligned(wrong: Array, where: Array) -> tuple[Array, Array]:
@@ -139,17 +146,16 @@ def unclear(xp: Any, check: ParameterCheck) -> tuple[Any, Any]:
     return nan, extreme & ~nan
 
 
-def _count_value(site: Sample) -> tuple[Array, Array]:
+def _code_of_value(site: Sample) -> Array:
     judged = judge(jnp, site)
     if judged is None:
-        return jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
+        return jnp.zeros((), jnp.int32)
     outside, missing, _ = judged
-    total = partial(jnp.sum, dtype=jnp.int32)
-    return total(outside), total(missing)
+    return _any_bits(jnp.where(outside, WRONG, jnp.where(missing, MISSING, 0)))
 
 
 def judge(xp: Any, site: Sample) -> tuple[Any, Any, Constraint] | None:
-    """Where a site's value is outside of the support, where so for being NaN or infinite.
+    """Where a site's value is outside of the support, and where by NaN or infinity.
 
     Elementwise, except that one value of the support without its `to_event` is judged
     as a whole. None if the support cannot be checked.
@@ -183,7 +189,7 @@ def unwrapped(fn: Distribution) -> Distribution:
 
 
 def counted(fn: Distribution) -> Any:
-    """Where no mask switches the value off, to be broadcast; None if there is no mask."""
+    """Where no mask switches the value off, to be broadcast; None without a mask."""
     if isinstance(fn, Independent):
         return counted(fn.base_dist)
     if not isinstance(fn, MaskedDistribution):

@@ -36,8 +36,8 @@ def _check_plates(sites: dict[str, SiteInfo]) -> None:
             known, line = first.setdefault(frame.name, (frame, site.line))
             if known.size != frame.size:
                 raise ModelError(
-                    f"plate '{frame.name}' is used with sizes {known.size} ({line}) and "
-                    f"{frame.size} ({site.line}).",
+                    f"plate '{frame.name}' is used with sizes {known.size} ({line}) "
+                    f"and {frame.size} ({site.line}).",
                     value=frame.size,
                     hint="Give the second plate a name of its own.",
                 )

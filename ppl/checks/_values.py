@@ -6,12 +6,16 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
 from ppl._errors import ModelError, ParameterError, PPLError, SupportError
 from ppl.checks._probe import (
+    EXTREME,
+    MISSING,
     POINTS,
-    Counts,
+    WRONG,
+    Findings,
     counted_batch,
     judge,
     look,
@@ -44,78 +48,76 @@ def check_values(traced: Traced) -> None:
     """
     density = traced.density
     positions = points(density.layout.size)
-    counts = probe(density, positions)
-    for error in _Report(traced, positions, counts).errors():
+    findings = probe(density, positions)
+    for error in _Report(traced, positions, findings).errors():
         raise error
 
 
 class _Report:
-    """Reads the counts site by site, and looks closer where there are any."""
+    """Reads the findings site by site, and looks closer where there are any."""
 
-    def __init__(self, traced: Traced, positions: np.ndarray, counts: Counts):
+    def __init__(self, traced: Traced, positions: np.ndarray, findings: Findings):
         self.density, self.sites = traced.density, traced.sites
-        self.positions, self.counts = positions, counts
-        self.terms = np.asarray(counts.terms)
-        self.broken, self.nans = np.asarray(counts.broken), np.asarray(counts.nans)
-        self.extreme = np.asarray(counts.extreme)
-        self.outside = np.asarray(counts.outside)
-        self.missing = np.asarray(counts.missing)
+        self.positions, self.findings = positions, findings
+        self.terms, self.codes = np.asarray(findings.terms), np.asarray(findings.codes)
 
     def errors(self) -> Iterator[PPLError]:
         """What is wrong, in the order of the model."""
-        fine = not self.broken.any() and np.isfinite(self.terms).all()
-        if fine and not (self.outside.any() or self.missing.any()):
+        if np.isfinite(self.terms).all() and not self.codes.any():
             return
-        for column, name in enumerate(self.counts.sites):
+        checks = self.findings.checks
+        for column, name in enumerate(self.findings.sites):
             yield from self._of_data(name)
-            clear = np.ones(POINTS, bool)  # points where the parameters are numbers
-            for i, (site, _) in enumerate(self.counts.checks):
-                if site == name:
-                    clear &= (self.nans[:, i] == 0) & (self.extreme[:, i] == 0)
-            for i, (site, number) in enumerate(self.counts.checks):
-                if site == name:
-                    yield from self._of_parameter(name, i, number, clear)
+            own = [i for i, (site, _) in enumerate(checks) if site == name]
+            clear = ~(self.codes[:, own] & (MISSING | EXTREME)).any(axis=1)
+            for i in own:
+                yield from self._of_parameter(
+                    name, checks[i][1], self.codes[:, i], clear
+                )
             yield from self._of_term(name, self.terms[:, column], clear)
 
     def _of_data(self, name: str) -> Iterator[PPLError]:
-        if name not in self.counts.given:
+        given = self.findings.given
+        if name not in given:
             return
-        column = self.counts.given.index(name)
-        outside, missing = self.outside[:, column], self.missing[:, column]
-        if not (outside + missing).all():
+        codes = self.codes[:, len(self.findings.checks) + given.index(name)]
+        if not codes.all():
             return  # a support that moves with the position, and sometimes covers all
-        if varies(self.density, name):
+        if not (codes & MISSING).all() and varies(self.density, name):
             return
         error = data_error(self.density, self.positions[0], name, self.sites[name].line)
         if error is not None:
             yield error
 
     def _of_parameter(
-        self, name: str, column: int, number: int, clear: np.ndarray
+        self, name: str, number: int, codes: np.ndarray, clear: np.ndarray
     ) -> Iterator[PPLError]:
-        broken = self.broken[:, column] > 0
-        nans, extreme = self.nans[:, column] > 0, self.extreme[:, column] > 0
+        """`clear` are the points at which all parameters of the site are numbers."""
+        broken = codes & WRONG > 0
         certain = broken & clear  # a comparison with NaN proves nothing
         if certain.any():
-            at, share = int(np.argmax(certain)), int(broken.sum())
-        elif nans.all() or (nans | extreme).all() and not self._moves(name, number):
-            at, share = 0, POINTS
+            often = f"; broken at {int(broken.sum())} of {POINTS} trial points"
+            tries = np.flatnonzero(certain)
+        elif (codes & MISSING).all() or (
+            codes.all() and not varies(self.density, name, number)
+        ):
+            often, tries = "", np.array([0])
         else:
             return
-        position, line = self.positions[at], self.sites[name].line
-        often = "" if share == POINTS else f" in {share} of {POINTS} trial points"
-        error = parameter_error(self.density, position, name, number, f"{often} ({line})")
-        if error is not None:
-            yield error
-
-    def _moves(self, name: str, number: int) -> bool:
-        return varies(self.density, name, number)
+        note = f"{'' if broken.all() else often} ({self.sites[name].line})"
+        for at in tries:
+            position = self.positions[at]
+            error = parameter_error(self.density, position, name, number, note)
+            if error is not None:
+                yield error
 
     def _of_term(
         self, name: str, terms: np.ndarray, clear: np.ndarray
     ) -> Iterator[PPLError]:
         site = self.sites[name]
-        what = "log factor" if site.family == "Unit" else f"log density of {site.family}"
+        what = (
+            "log factor" if site.family == "Unit" else f"log density of {site.family}"
+        )
         infinite = np.isposinf(terms) & clear
         if infinite.any():
             count = int(infinite.sum())
@@ -132,7 +134,8 @@ class _Report:
                 f"{what} is NaN at all {POINTS} trial points ({site.line}).",
                 site=name,
                 value=np.nan,
-                hint=hint or "Where the model is impossible, let it be -inf: "
+                hint=hint
+                or "Where the model is impossible, let it be -inf: "
                 "jnp.where(possible, term, -jnp.inf).",
             )
 
@@ -225,7 +228,7 @@ def _wrong(site: Any, check: ParameterCheck, base: Any) -> np.ndarray:
 def broken_parameter(
     density: LogDensity, position: np.ndarray, name: str, line: str
 ) -> ParameterError | None:
-    """The error for the first parameter of a site that breaks its rule at a position."""
+    """The error for the first parameter that breaks its rule at a position."""
     site = look(density, position, name)
     for number, check in enumerate(site.fn.parameter_checks()):
         nan, extreme = unclear(np, check)
@@ -257,7 +260,6 @@ def written(value: Any) -> str:
 
 def _at(support: Constraint, index: np.ndarray, shape: tuple[int, ...]) -> Constraint:
     """A constraint with the bounds of one element."""
-    import jax
 
     def bound(leaf: Any) -> Any:
         leaf = np.asarray(leaf)

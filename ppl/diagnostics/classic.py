@@ -47,7 +47,7 @@ def split_gelman_rubin(x: Any) -> Any:
     return gelman_rubin(np.concatenate([draws[:, :half], draws[:, -half:]]))
 
 
-def effective_sample_size(x: Any, bias: bool = True) -> Any:  # noqa: FBT001, FBT002
+def effective_sample_size(x: Any, bias: bool = True) -> Any:
     """Effective sample size of the mean, by Geyer's initial monotone sequence.
 
     Args:
@@ -70,7 +70,7 @@ def effective_sample_size(x: Any, bias: bool = True) -> Any:  # noqa: FBT001, FB
         return draws.shape[0] * draws.shape[1] / (2 * pairs.sum(axis=0) - 1)
 
 
-def autocovariance(x: Any, axis: int = 0, bias: bool = True) -> Floats:  # noqa: FBT001, FBT002
+def autocovariance(x: Any, axis: int = 0, bias: bool = True) -> Floats:
     """Autocovariance at lags 0, 1, ..., by a Fourier transform.
 
     Args:
@@ -91,7 +91,7 @@ def autocovariance(x: Any, axis: int = 0, bias: bool = True) -> Floats:  # noqa:
     return np.moveaxis(products / terms, -1, axis)
 
 
-def autocorrelation(x: Any, axis: int = 0, bias: bool = True) -> Floats:  # noqa: FBT001, FBT002
+def autocorrelation(x: Any, axis: int = 0, bias: bool = True) -> Floats:
     """Autocorrelation at lags 0, 1, ...; see `autocovariance`."""
     covariance = autocovariance(x, axis=axis, bias=bias)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -120,7 +120,7 @@ def hpdi(x: Any, prob: float = 0.90, axis: int = 0) -> np.ndarray:
 def summary(
     samples: Any,
     prob: float = 0.90,
-    group_by_chain: bool = True,  # noqa: FBT001, FBT002
+    group_by_chain: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Mean, std, median, narrowest interval, n_eff and r_hat of each variable.
 
@@ -156,7 +156,7 @@ def summary(
 def print_summary(
     samples: Any,
     prob: float = 0.90,
-    group_by_chain: bool = True,  # noqa: FBT001, FBT002
+    group_by_chain: bool = True,
 ) -> None:
     """Print `summary` as a table, one line for each scalar.
 

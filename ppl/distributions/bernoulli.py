@@ -58,7 +58,7 @@ class _AnyBernoulli(Distribution):
         p, q = self._shares()
         return (p > q).astype(jnp.result_type(int))
 
-    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+    def enumerate_support(self, expand: bool = True) -> Array:
         return self._listed(2, expand=expand)
 
 

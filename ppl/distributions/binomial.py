@@ -160,7 +160,7 @@ class _AnyBinomial(Distribution):
         mode = jnp.floor((n + 1) * self._shares()[0]).astype(jnp.result_type(int))
         return self._over_batch(jnp.minimum(mode, n))
 
-    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+    def enumerate_support(self, expand: bool = True) -> Array:
         total = self.total_count
         if isinstance(total, jax.core.Tracer):
             raise ArgumentError(

@@ -108,7 +108,7 @@ class _AnyCategorical(Distribution):
     def mode(self) -> Array:
         return jnp.argmax(jnp.asarray(self._table), -1).astype(jnp.result_type(int))
 
-    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+    def enumerate_support(self, expand: bool = True) -> Array:
         return self._listed(shape_of(self._table)[-1], expand=expand)
 
     def _draw(self, logits: Array, key: Key, sample_shape: Shape) -> Array:

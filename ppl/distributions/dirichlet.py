@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import xlogy
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -48,14 +47,16 @@ class Dirichlet(Distribution):
     def log_prob(self, value: ArrayLike) -> Array:
         x, a = as_floats(value, self.concentration)
         total = a.sum(-1, keepdims=True)
-        edge = x == 0
-        inner = jnp.where(edge, 1.0, x)
-        log_inner = jnp.log(inner)
-        log_edge = xlogy(a - 1, 0.0) + a * jnp.log(total / a) + a
-        terms = jnp.where(edge, log_edge, -deviance(a, total * inner) - log_inner)
-        terms = terms + jnp.log(a) - stirling_rest(a)
-        total = total[..., 0]
-        log_prob = terms.sum(-1) + stirling_rest(total) - jnp.log(total)
+        mean, log_a = total * x, jnp.log(a)
+        edge, near = x == 0, jnp.abs(mean - a) < 0.5 * a
+        log_x = jnp.log(jnp.where(edge, 1.0, x))
+
+        far = a * (log_x + jnp.log(total) - log_a) + a - mean
+        terms = jnp.where(near, -deviance(a, jnp.where(near, mean, a)), far)
+        terms = terms - log_x + log_a - stirling_rest(a)
+        on_edge = jnp.where(a == 1, 0.0, jnp.where(a < 1, jnp.inf, -jnp.inf))
+        log_prob = (terms + jnp.where(edge, on_edge, 0.0)).sum(-1)
+        log_prob += (stirling_rest(total) - jnp.log(total))[..., 0]
         return jnp.where(self.support(x), log_prob, -jnp.inf)
 
     @property

@@ -119,7 +119,7 @@ class Distribution(Parametrised):
         """Entropy in nats, of shape `batch_shape`."""
         raise TypeError(f"{type(self).__name__} has no closed-form entropy")
 
-    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+    def enumerate_support(self, expand: bool = True) -> Array:
         """All values of a finite support, stacked along a new leading dim."""
         raise TypeError(f"{type(self).__name__} has no enumerable support")
 
@@ -295,7 +295,7 @@ class MaskedDistribution(Distribution):
     def variance(self) -> Array:
         return jnp.broadcast_to(self.base_dist.variance, self.shape())
 
-    def enumerate_support(self, expand: bool = True) -> Array:  # noqa: FBT001, FBT002
+    def enumerate_support(self, expand: bool = True) -> Array:
         return self.base_dist.enumerate_support(expand)
 
     def expand(self, batch_shape: Shape) -> MaskedDistribution:

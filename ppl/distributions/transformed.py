@@ -108,7 +108,7 @@ class TransformedDistribution(Distribution):
 
     def log_prob(self, value: ArrayLike) -> Array:
         support = self.support
-        if isinstance(bare(support), constraints.Real):
+        if isinstance(bare(support), constraints.Real | constraints.Dependent):
             return self._density(value)
         inside = support(value)
         event = inside.reshape(inside.shape + (1,) * support.event_dim)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError
-from ppl.primitives import Handler, Sample, Site, perform
+from ppl.primitives import Handler, Sample, Site, as_data, perform
 
 
 class do(Handler):
@@ -37,5 +37,6 @@ class do(Handler):
         out = perform(site)
         match site:
             case Sample() if site.name in self.data:
-                return dataclasses.replace(out, value=self.data[site.name])
+                value = as_data(self.data[site.name], site.name)
+                return dataclasses.replace(out, value=value)
         return out

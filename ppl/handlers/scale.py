@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
+import jax.core
 import numpy as np
 
 from ppl._errors import ArgumentError
@@ -21,9 +21,7 @@ class scale(Handler):
         ArgumentError: `scale` is concrete and not positive.
     """
 
-    def __init__(
-        self, fn: Callable[..., Any] | None = None, scale: ArrayLike = 1.0
-    ):
+    def __init__(self, fn: Callable[..., Any] | None = None, scale: ArrayLike = 1.0):
         super().__init__(fn)
         concrete = not isinstance(scale, jax.core.Tracer)
         if concrete and not np.all(np.asarray(scale) > 0):

@@ -82,7 +82,7 @@ def _wants_key(site: Any) -> bool:
             return True
 
 
-def as_key(rng_seed: Any) -> Key:
+def as_key(rng_seed: Any) -> Any:
     """A JAX key from an int, or the key itself.
 
     Raises:

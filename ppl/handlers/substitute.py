@@ -7,15 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError
-from ppl.primitives import Handler, Param, PlateEntry, Sample, Site, perform
+from ppl.primitives import (
+    Deterministic,
+    Handler,
+    Param,
+    PlateEntry,
+    Sample,
+    Site,
+    as_data,
+    perform,
+)
 
 
 class substitute(Handler):
-    """Fix the values of latent sites and params; they stay latent.
+    """Fix the values of sites; what is latent stays so, what is observed too.
 
     Args:
         fn: The model.
-        data: Values by site name.
+        data: Values by the name of a sample, param or deterministic site, or of a plate
+            (its indices).
         substitute_fn: A function of the site that returns a value, or None to leave it.
 
     Raises:
@@ -30,14 +40,16 @@ class substitute(Handler):
     ):
         super().__init__(fn)
         if (data is None) == (substitute_fn is None):
-            raise ArgumentError("substitute needs data= or substitute_fn=, and not both.")
+            raise ArgumentError(
+                "substitute needs data= or substitute_fn=, and not both."
+            )
         self.data = data
         self.substitute_fn = substitute_fn
 
     def handle(self, site: Site) -> Site:
         """Give the site its value on the way out."""
         match site:
-            case Sample(is_observed=False) | Param() | PlateEntry():
+            case Sample() | Param() | Deterministic() | PlateEntry():
                 value = self._value(site)
                 if value is not None:
                     site = dataclasses.replace(site, value=value)
@@ -45,5 +57,10 @@ class substitute(Handler):
 
     def _value(self, site: Site) -> Any:
         if self.data is not None:
-            return self.data.get(site.name)
-        return self.substitute_fn(site)  # type: ignore[misc]
+            value = self.data.get(site.name)
+        else:
+            value = self.substitute_fn(site)  # type: ignore[misc]
+        match site:
+            case Sample() if value is not None:
+                return as_data(value, site.name)
+        return value  # of a param or a deterministic site it may be any pytree

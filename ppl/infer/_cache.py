@@ -1,8 +1,8 @@
 """Compiled programs kept on disk, in a folder that only the user can read.
 
-JAX's persistent compilation cache does the work. It runs what it finds, so the folder is
-private to the user. `PPL_COMPILATION_CACHE` names another folder, or says `off`; a folder
-that is already configured in JAX is left as it is.
+JAX's persistent compilation cache does the work. It runs what it finds, so the folder
+is private to the user. `PPL_COMPILATION_CACHE` names another folder, or says `off`; a
+folder that is already configured in JAX is left as it is.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ppl._typing import Model
 from ppl.diagnostics import warn_findings
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
@@ -11,7 +12,6 @@ from ppl.infer.samplers import NUTS, AbstractSampler
 from ppl.infer.sampling import Settings, open_session
 from ppl.infer.seeding import fresh_seed, seed_words
 from ppl.posterior import Posterior
-from ppl._typing import Model
 
 
 def fit(
@@ -56,12 +56,11 @@ def fit(
     sampler = model if isinstance(model, AbstractSampler) else NUTS(model)
     settings = Settings(warmup, draws, chains, thinning, progress=progress, chunk=chunk)
     seed = fresh_seed() if seed is None else seed
-    session = open_session(sampler, settings, seed_words(seed), args, kwargs)
-    session.warmup = [] if keep_warmup else None
-    total = (warmup + draws) * chains
-    with Interrupts() as interrupts, Progress(total, visible=progress) as bar:
-        session.begin()
-        session.warm_up(bar, interrupts)
-        posterior = session.sample(bar, interrupts)
+    total = (settings.num_warmup + settings.num_samples) * settings.num_chains
+    with Interrupts() as stop, Progress(total, visible=progress) as bar:
+        session = open_session(sampler, settings, seed_words(seed), (args, kwargs))
+        session.warmup = [] if keep_warmup else None
+        session.warm_up(bar, stop)
+        posterior = session.sample(bar, stop)
     warn_findings(posterior.findings)
     return posterior

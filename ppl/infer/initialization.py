@@ -18,7 +18,8 @@ from ppl.distributions.transforms import biject_to
 from ppl.handlers.seed import fold_in_name
 from ppl.infer.engine.randomness import threefry
 from ppl.infer.seeding import Words
-from ppl.target import LogDensity, Visit
+from ppl.target import LogDensity
+from ppl.visiting import Visit
 
 _STREAM = 2  # streams 0 and 1 of a chain belong to its kernel
 
@@ -261,4 +262,3 @@ def as_strategy(given: InitStrategy | Callable[..., InitStrategy]) -> InitStrate
             hint="Use init_to_uniform, init_to_median, init_to_value(values=…), …",
         )
     return strategy
-

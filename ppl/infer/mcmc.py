@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,8 +21,9 @@ from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
 from ppl.infer.samplers import AbstractSampler
 from ppl.infer.sampling import Session, Settings, open_session
-from ppl.infer.seeding import seed_words
+from ppl.infer.seeding import Words, seed_words
 from ppl.posterior import Posterior
+from ppl.target import Traced
 
 _NUMPYRO_FIELDS = {
     "potential_energy": ("lp", -1),
@@ -117,7 +119,9 @@ class MCMC:
     def posterior(self) -> Posterior:
         """The draws with all that is known about them."""
         if self._posterior is None:
-            raise ModelError("there are no draws yet.", hint="Call run(rng_key, …) first.")
+            raise ModelError(
+                "there are no draws yet.", hint="Call run(rng_key, …) first."
+            )
         return self._posterior
 
     @property
@@ -145,20 +149,16 @@ class MCMC:
             **kwargs: Keyword arguments of the model.
         """
         fields = self._checked_fields(extra_fields)
-        session = open_session(self.sampler, self.settings, seed_words(rng_key), args, kwargs)
-        session.warmup = [] if collect_warmup else None
-        total = self.num_warmup * self.num_chains
-        with Interrupts() as stop, Progress(total, visible=self.settings.progress) as bar:
-            session.begin(init_params)
+        seed, data = seed_words(rng_key), (args, kwargs)
+        with Interrupts() as stop, self._bar(self.num_warmup) as bar:
+            session = open_session(
+                self.sampler, self.settings, seed, data, init_params=init_params
+            )
+            session.warmup = [] if collect_warmup else None
             session.warm_up(bar, stop)
         self.post_warmup_state = self._last_state = MCMCState.of(session)
-        if collect_warmup and session.warmup:
-            session.timings["sampling"] = 0.0
-            sink = session.warmup[0].joined(session.warmup)
-            session.warmup = None
-            kept = sink.position.shape[1]
-            self._posterior = session.posterior(sink, kept, interrupted=False)
-            self._fields = fields
+        if session.warmup:
+            self._posterior, self._fields = session.warmup_posterior(), fields
 
     def run(
         self,
@@ -183,45 +183,50 @@ class MCMC:
             KeyboardInterrupt: Ctrl-C came before every chain had a draw.
         """
         self._fields = self._checked_fields(extra_fields)
-        seed = seed_words(rng_key)
-        session = open_session(self.sampler, self.settings, seed, args, kwargs)
-        state = self.post_warmup_state
+        state, seed = self.post_warmup_state, seed_words(rng_key)
         draws = self.num_samples + (0 if state else self.num_warmup)
-        total = draws * self.num_chains
-        with Interrupts() as stop, Progress(total, visible=self.settings.progress) as bar:
+        with Interrupts() as stop, self._bar(draws) as bar:
+            session = open_session(
+                self.sampler,
+                self.settings,
+                seed,
+                (args, kwargs),
+                init_params=init_params,
+                resume=None if state is None else partial(self._resumed, state, seed),
+            )
             if state is None:
-                session.begin(init_params)
                 session.warm_up(bar, stop)
-            else:
-                self._continue(session, state)
             self._posterior = session.sample(bar, stop)
         self._last_state = MCMCState.of(session)
         warn_findings(self._posterior.findings)
 
-    def _continue(self, session: Session, state: MCMCState) -> None:
-        """Put a session where `state` is, with its own data and, if new, its own seed."""
-        run = copy.copy(state.run)
-        if run.dim != session.density.layout.size or run.chains != self.num_chains:
+    def _bar(self, draws: int) -> Progress:
+        return Progress(draws * self.num_chains, visible=self.settings.progress)
+
+    def _resumed(self, state: MCMCState, seed: Words, traced: Traced) -> Run:
+        """The run of `state`, with the data at hand and, if it is new, the seed."""
+        run, dim = copy.copy(state.run), traced.density.layout.size
+        if run.dim != dim or run.chains != self.num_chains:
             raise ArgumentError(
                 f"post_warmup_state has {run.chains} chains and {run.dim} coordinates, "
-                f"this run {self.num_chains} and {session.density.layout.size}.",
+                f"this run {self.num_chains} and {dim}.",
                 hint="Set post_warmup_state = None to start anew.",
             )
-        run.target = session.density
-        seed = np.array(session.seed, np.uint32)
-        if not np.array_equal(seed, run.randomness.seed):
+        run.target = traced.density
+        words = np.array(seed, np.uint32)
+        if not np.array_equal(words, run.randomness.seed):
             stale = run.state.draw - run.randomness.bank.shape[0]  # refilled at once
-            run.randomness = replace(run.randomness, seed=seed, base=stale)
-        session.run = run
+            run.randomness = replace(run.randomness, seed=words, base=stale)
+        return run
 
-    def get_samples(self, group_by_chain: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+    def get_samples(self, group_by_chain: bool = False) -> dict[str, Any]:
         """Draws by site, (chains * draws, *event), or (chains, draws, *event)."""
         return {
             name: jnp.asarray(values if group_by_chain else _merged(values))
             for name, values in self.posterior.samples.items()
         }
 
-    def get_extra_fields(self, group_by_chain: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+    def get_extra_fields(self, group_by_chain: bool = False) -> dict[str, Any]:
         """The statistics asked for by `extra_fields`, and `diverging`."""
         statistics = self.posterior.sample_stats
         out = {}
@@ -234,7 +239,7 @@ class MCMC:
     def print_summary(
         self,
         prob: float = 0.9,
-        exclude_deterministic: bool = True,  # noqa: FBT001, FBT002
+        exclude_deterministic: bool = True,
     ) -> None:
         """Print mean, sd, median, interval, effective sample size and R-hat by site."""
         left_out = self.posterior.deterministic if exclude_deterministic else ()

@@ -39,7 +39,9 @@ class AbstractSampler(ABC):
                 value=model,
             )
         if not step_size > 0 or not math.isfinite(step_size):
-            raise ArgumentError(f"step_size must be > 0, got {step_size}.", value=step_size)
+            raise ArgumentError(
+                f"step_size must be > 0, got {step_size}.", value=step_size
+            )
         if not 0 < target_accept_prob < 1:
             raise ArgumentError(
                 f"target_accept_prob must be in (0, 1), got {target_accept_prob}.",
@@ -125,9 +127,17 @@ class NUTS(AbstractSampler):
             "adapt_mass_matrix": adapt_mass_matrix,
         }
         super().__init__(
-            model, step_size, inverse_mass_matrix, dense_mass, target_accept_prob, options
+            model,
+            step_size,
+            inverse_mass_matrix,
+            dense_mass,
+            target_accept_prob,
+            options,
         )
-        if not isinstance(max_tree_depth, int | np.integer) or not 1 <= max_tree_depth <= 20:
+        if (
+            not isinstance(max_tree_depth, int | np.integer)
+            or not 1 <= max_tree_depth <= 20
+        ):
             raise ArgumentError(
                 f"max_tree_depth must be an int from 1 to 20, got {max_tree_depth!r}.",
                 value=max_tree_depth,
@@ -192,17 +202,28 @@ class HMC(AbstractSampler):
             "adapt_mass_matrix": adapt_mass_matrix,
         }
         super().__init__(
-            model, step_size, inverse_mass_matrix, dense_mass, target_accept_prob, options
+            model,
+            step_size,
+            inverse_mass_matrix,
+            dense_mass,
+            target_accept_prob,
+            options,
         )
         if num_steps is not None and trajectory_length is not None:
             raise ArgumentError("give num_steps or trajectory_length, not both.")
         if num_steps is not None and num_steps < 1:
-            raise ArgumentError(f"num_steps must be >= 1, got {num_steps}.", value=num_steps)
+            raise ArgumentError(
+                f"num_steps must be >= 1, got {num_steps}.", value=num_steps
+            )
         length = 2 * math.pi if trajectory_length is None else trajectory_length
         if not length > 0:
-            raise ArgumentError(f"trajectory_length must be > 0, got {length}.", value=length)
+            raise ArgumentError(
+                f"trajectory_length must be > 0, got {length}.", value=length
+            )
         if not 0 <= jitter < 1:
-            raise ArgumentError(f"jitter must be in [0, 1), got {jitter}.", value=jitter)
+            raise ArgumentError(
+                f"jitter must be in [0, 1), got {jitter}.", value=jitter
+            )
         self.num_steps, self.trajectory_length = num_steps, length
         self.jitter = jitter
 

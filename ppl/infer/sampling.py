@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ppl._errors import ArgumentError, ArgumentTypeError
 from ppl._version import __version__
-from ppl.checks import checked, diagnose_start
+from ppl.checks import checked
 from ppl.infer._cache import enable_compilation_cache
 from ppl.infer.engine import driver
 from ppl.infer.engine.driver import Collector, Run
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
 from ppl.infer.engine.sinks import MemorySink
-from ppl.infer.initialization import given_positions
 from ppl.infer.samplers import AbstractSampler
 from ppl.infer.seeding import Words
+from ppl.infer.starting import started
 from ppl.posterior import Posterior
 from ppl.target import LogDensity, Traced, constrain, observed_values
 
-_TRIES = 100
 _CONSTRAIN_BYTES = 64 * 2**20
 
 
@@ -63,7 +59,9 @@ class Settings:
                     value=value,
                 )
             if value < least:
-                raise ArgumentError(f"{name} must be >= {least}, got {value}.", value=value)
+                raise ArgumentError(
+                    f"{name} must be >= {least}, got {value}.", value=value
+                )
             object.__setattr__(self, name, int(value))
         if self.num_samples < self.thinning:
             raise ArgumentError(
@@ -82,7 +80,7 @@ class Session:
         sampler: Settings of the kernel.
         settings: What was asked for.
         seed: Of all random numbers.
-        run: The engine's state, once chains have started.
+        run: The engine's state.
         warmup: Draws of the warm-up, if they are kept.
         timings: Seconds by phase.
     """
@@ -91,7 +89,7 @@ class Session:
     sampler: AbstractSampler
     settings: Settings
     seed: Words
-    run: Run | None = None
+    run: Run
     warmup: list[MemorySink] | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -99,42 +97,6 @@ class Session:
     def density(self) -> LogDensity:
         """The target."""
         return self.traced.density
-
-    def begin(self, init_params: Mapping[str, Any] | None = None) -> None:
-        """Find starting points for all chains.
-
-        Raises:
-            StartingPointError: None with finite density and gradient was found.
-        """
-        chains, strategy = self.settings.num_chains, self.sampler.strategy
-        density = self.density
-        dtype = np.dtype(jnp.result_type(float))
-        kernel = self.sampler.kernel(density.layout.size, chains, dtype)
-        given = None
-        if init_params is not None:
-            given = given_positions(density, init_params, chains, dtype)
-        positions = given
-        for attempt in range(_TRIES):
-            if given is None:
-                proposed = strategy.propose(density, self.seed, chains, attempt)
-                fresh = positions is None
-                positions = proposed if fresh else np.where(good[:, None], positions, proposed)
-            self.run = driver.start(
-                kernel,
-                density,
-                positions,
-                self.seed,
-                chunk=self.settings.chunk,
-                sharding=_spread if self.settings.parallel else None,
-            )
-            logp, gradient = driver.evaluate(self.run)
-            good = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
-            if good.all():
-                return
-            if given is not None or not strategy.retry():
-                break
-        bad = int(np.argmin(good))
-        raise diagnose_start(density, positions[bad], attempt + 1, int((~good).sum()))
 
     def warm_up(self, progress: Progress, interrupts: Interrupts) -> None:
         """Adapt the kernel."""
@@ -149,7 +111,9 @@ class Session:
         )
         self.timings["warmup"] = time.perf_counter() - began
         if not finished:
-            raise KeyboardInterrupt("interrupted during warm-up: there are no draws yet")
+            raise KeyboardInterrupt(
+                "interrupted during warm-up: there are no draws yet"
+            )
 
     def sample(self, progress: Progress, interrupts: Interrupts) -> Posterior:
         """Draw, and label the draws; an interrupted run keeps what all chains have."""
@@ -167,6 +131,12 @@ class Session:
             raise KeyboardInterrupt("interrupted before every chain had a draw")
         return self.posterior(sink, kept, interrupted=not finished)
 
+    def warmup_posterior(self) -> Posterior:
+        """The draws of the warm-up as if they were samples."""
+        sink = MemorySink.joined(self.warmup or [])
+        self.warmup, self.timings["sampling"] = None, 0.0
+        return self.posterior(sink, sink.capacity, interrupted=False)
+
     def posterior(self, sink: MemorySink, kept: int, *, interrupted: bool) -> Posterior:
         """Constrain and label draws."""
         density = self.density
@@ -179,7 +149,9 @@ class Session:
             samples=constrained(density, sink.position[:, :kept]),
             sample_stats=self._statistics(sink.statistics[:, :kept]),
             dims={name: info.dims for name, info in infos.items()},
-            coords={p.name: np.asarray(p.coords) for p in plates if p.coords is not None},
+            coords={
+                p.name: np.asarray(p.coords) for p in plates if p.coords is not None
+            },
             observed_data=observed,
             constant_data=_constant_data(density, observed),
             warmup_samples=constrained(density, warmup.position) if warmup else {},
@@ -217,17 +189,40 @@ def open_session(
     sampler: AbstractSampler,
     settings: Settings,
     seed: Words,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
+    data: tuple[tuple[Any, ...], dict[str, Any]],
+    *,
+    init_params: Mapping[str, Any] | None = None,
+    resume: Callable[[Traced], Run] | None = None,
 ) -> Session:
-    """Check a model with its data, before anything is run."""
+    """Check a model with its data, and start its chains.
+
+    Args:
+        sampler: The sampler.
+        settings: What is asked for.
+        seed: Of all random numbers.
+        data: Positional and keyword arguments of the model.
+        init_params: Unconstrained starting values by site.
+        resume: Gives the run to go on with instead of starting one.
+    """
     enable_compilation_cache()
-    traced = checked(sampler.model, args, kwargs)
-    return Session(traced, sampler, settings, seed)
+    traced = checked(sampler.model, *data)
+    if resume is not None:
+        run = resume(traced)
+    else:
+        run = started(
+            sampler,
+            traced.density,
+            settings.num_chains,
+            seed,
+            init_params=init_params,
+            parallel=settings.parallel,
+            chunk=settings.chunk,
+        )
+    return Session(traced, sampler, settings, seed, run)
 
 
 def constrained(density: LogDensity, positions: np.ndarray) -> dict[str, np.ndarray]:
-    """Values of the sites at (chains, draws, dim) positions, in blocks on the device."""
+    """Values of the sites at positions (chains, draws, dim), in blocks."""
     chains, draws, dim = positions.shape
     flat = np.ascontiguousarray(positions).reshape(-1, dim)
     block = max(1, min(len(flat), _CONSTRAIN_BYTES // (flat.itemsize * max(dim, 1))))
@@ -239,7 +234,9 @@ def constrained(density: LogDensity, positions: np.ndarray) -> dict[str, np.ndar
         values = constrain(density, whole)
         parts.append({k: np.asarray(v)[: len(part)] for k, v in values.items()})
     joined = {
-        name: np.concatenate([p[name] for p in parts]) if len(parts) > 1 else parts[0][name]
+        name: np.concatenate([p[name] for p in parts])
+        if len(parts) > 1
+        else parts[0][name]
         for name in parts[0]
     }
     return {k: v.reshape((chains, draws, *v.shape[1:])) for k, v in joined.items()}
@@ -261,24 +258,9 @@ def _constant_data(
         if place.isdigit() and int(place) < len(parameters):
             name = parameters[int(place)]
         value = np.asarray(value)
-        same = (v.shape == value.shape and np.allclose(v, value) for v in observed.values())
+        same = (
+            v.shape == value.shape and np.allclose(v, value) for v in observed.values()
+        )
         if not any(same):
             named[name.strip("[]'")] = value
     return named
-
-
-def _spread(tree: Any) -> Any:
-    """Chains, the last axis, spread over all devices where they divide evenly."""
-    devices = jax.devices()
-    state, randomness = tree
-    chains = randomness.chains.shape[0]
-    if len(devices) == 1 or chains % len(devices):
-        return tree
-    mesh = Mesh(np.array(devices), ("chains",))
-
-    def place(array: Any) -> Any:
-        split = array.ndim and array.shape[-1] == chains
-        spec = PartitionSpec(*[None] * (array.ndim - 1), "chains") if split else None
-        return jax.device_put(array, NamedSharding(mesh, spec or PartitionSpec()))
-
-    return jax.tree.map(place, tree)

@@ -1,4 +1,4 @@
-"""Seeds: from ints and JAX keys to the two words that the engine's streams begin with."""
+"""Seeds: from ints and JAX keys to the two words that random streams begin with."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The no-U-turn sampler as it is defined: one chain, recursive, in NumPy, slow.
 
-Hoffman & Gelman (JMLR 2014) with multinomial weights, Betancourt's generalised criterion
-(arXiv:1701.02434, A.4) and Stan's checks across sub-trees. Momenta are the real ones with
-a mass matrix, sums of momenta are sums over lists of points, and nothing is stored
-cleverly: it shares with the kernel under test no more than the random words.
+Hoffman & Gelman (JMLR 2014) with multinomial weights, Betancourt's generalised
+criterion (arXiv:1701.02434, A.4) and Stan's checks across sub-trees. Momenta are the
+real ones with a mass matrix, sums of momenta are sums over lists of points, and nothing
+is stored cleverly: it shares with the kernel under test no more than the random words.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 MAX_ENERGY_ERROR = 1000.0
 
 ValueAndGrad = Callable[[np.ndarray], tuple[float, np.ndarray]]
-Words = Callable[[int], tuple[int, int]]
 
 
 @dataclass
@@ -40,17 +39,19 @@ class Tree:
     """A transition of one chain, and what became of it.
 
     Attributes:
-        words: Of a leaf of the trajectory, by its index in the order of growth. The upper
-            23 bits of the first decide whether it becomes its sub-tree's candidate, those
-            of the second whether that replaces the tree's when the sub-tree ends here,
-            and the lowest bit of the second whether growth goes on in the same direction.
+        inverse_mass: A matrix.
+        words: Two of each leaf of the trajectory in the order of growth, (leaves, 2).
+            The upper 23 bits of the first decide whether it becomes its sub-tree's
+            candidate, those of the second whether that replaces the tree's when the
+            sub-tree ends here, and the lowest bit of the second whether growth goes on
+            in the same direction.
     """
 
     value_and_grad: ValueAndGrad
     step_size: float
     inverse_mass: np.ndarray
     max_depth: int
-    words: Words
+    words: np.ndarray
     candidate: Point = field(init=False)
     depth: int = 0
     n_steps: int = 0
@@ -69,7 +70,7 @@ class Tree:
             if path is None:
                 break
             candidate, path_weight = self._drawn_from(path, first_leaf)
-            word = self.words(self.n_steps - 1)[1]
+            word = self.words[self.n_steps - 1, 1]
             if log_uniform(word) < path_weight - weight:
                 self.candidate = candidate
             weight = np.logaddexp(weight, path_weight)
@@ -80,6 +81,18 @@ class Tree:
             tree = [*halves[0], *halves[1]]
             direction = direction if word & 1 else -direction
         return self
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """The kernel's, by the same names."""
+        return {
+            "lp": self.candidate.logp,
+            "energy": self.candidate.energy,
+            "acceptance_rate": self.accept_sum / self.n_steps,
+            "tree_depth": self.depth,
+            "n_steps": self.n_steps,
+            "diverging": self.diverging,
+        }
 
     def _point(self, position: np.ndarray, momentum: np.ndarray) -> Point:
         logp, gradient = self.value_and_grad(position)
@@ -96,7 +109,9 @@ class Tree:
 
     def _weight(self, point: Point) -> float:
         weight = self._start_energy - point.energy
-        return weight if weight < np.inf else -np.inf  # not a number becomes -inf as well
+        return (
+            weight if weight < np.inf else -np.inf
+        )  # not a number becomes -inf as well
 
     def _sub_tree(self, end: Point, depth: int, direction: int) -> Path | None:
         """The 2^depth points beyond `end`, unless they turn or diverge."""
@@ -116,19 +131,19 @@ class Tree:
         return left + right
 
     def _drawn_from(self, path: Path, first_leaf: int) -> tuple[Point, float]:
-        """A point of a new sub-tree with probability as its weight, and all the weight."""
+        """A point drawn from a new sub-tree by weight, and the sum of the weights."""
         chosen, total = path[0], self._weight(path[0])
         for i, point in enumerate(path[1:], start=1):
             weight = self._weight(point)
             total = np.logaddexp(total, weight)
-            if log_uniform(self.words(first_leaf + i)[0]) < weight - total:
+            if log_uniform(self.words[first_leaf + i, 0]) < weight - total:
                 chosen = point
         return chosen, total
 
 
-def log_uniform(word: int) -> float:
+def log_uniform(word: np.uint32) -> float:
     """The logarithm of a number in (0, 1) made of a word's upper 23 bits."""
-    return np.log(np.float32(((word >> 9) + 0.5) * 2.0**-23))
+    return np.log(np.float32(((int(word) >> 9) + 0.5) * 2.0**-23))
 
 
 def valid(left: Path, right: Path) -> bool:
@@ -143,5 +158,7 @@ def turned(path: Path) -> bool:
     By the sum of all momenta, less half of those at the ends: the trapezoidal rule.
     """
     first, last = path[0], path[-1]
-    total = sum(point.momentum for point in path) - 0.5 * (first.momentum + last.momentum)
+    total = sum(point.momentum for point in path) - 0.5 * (
+        first.momentum + last.momentum
+    )
     return bool(first.velocity @ total <= 0 or last.velocity @ total <= 0)

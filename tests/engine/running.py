@@ -17,7 +17,7 @@ class Draws(NamedTuple):
     Attributes:
         position: (draws, dim, chains), not a number where nothing was emitted.
         statistics: (draws, count, chains), likewise.
-        count: Draws emitted by each chain, also of those that found no place, (chains,).
+        count: Draws emitted by each chain, those without a place too, (chains,).
         steps: Steps done, ().
     """
 
@@ -58,20 +58,27 @@ def no_draws(kernel: Any, positions: Any, capacity: int) -> Draws:
 
 
 @jax.jit
-def run_until(
+def advance(
     kernel: Any,
     target: Any,
     randomness: Randomness,
     state: Any,
     num_draws: Any,
     draws: Draws,
+    steps: Any = -1,
 ) -> tuple[Any, Draws]:
-    """Step until all chains have emitted `num_draws` draws, or those that the bank allows."""
+    """Do so many steps, or until all chains have emitted what they can.
+
+    That is `num_draws` draws, or those for which the bank has random numbers.
+    """
     chain = jnp.arange(draws.count.shape[0])
     within_reach = jnp.minimum(num_draws, randomness.base + randomness.bank.shape[0])
+    last = draws.steps + steps
 
     def unfinished(carry: tuple[Any, Draws]) -> Any:
-        return (carry[1].count < within_reach).any()
+        draws = carry[1]
+        waited_for = (draws.count < within_reach).any()
+        return jnp.where(steps < 0, waited_for, draws.steps < last)
 
     def body(carry: tuple[Any, Draws]) -> tuple[Any, Draws]:
         state, draws = carry
@@ -93,12 +100,6 @@ def sample(
     """The first `num_draws` draws of each chain, as NumPy arrays."""
     positions = jnp.asarray(positions)
     randomness = randomness_for(seed, positions, num_draws)
-    _, draws = run_until(
-        kernel,
-        target,
-        randomness,
-        kernel.init(positions),
-        jnp.int32(num_draws),
-        no_draws(kernel, positions, num_draws),
-    )
+    state, empty = kernel.init(positions), no_draws(kernel, positions, num_draws)
+    _, draws = advance(kernel, target, randomness, state, num_draws, empty)
     return Draws(*map(np.asarray, draws))

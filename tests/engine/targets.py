@@ -1,8 +1,8 @@
 """Twelve targets that can be drawn from exactly, as small as they can be written.
 
 Each is a pytree with the log density of an unconstrained vector, without its constant,
-and independent draws from it. Those of constrained quantities carry their Jacobian, as a
-model's target would.
+and independent draws from it. Those of constrained quantities carry their Jacobian, as
+a model's target would.
 """
 
 from __future__ import annotations
@@ -132,7 +132,9 @@ class Banana(ExactTarget):
     dim = 2
 
     def log_density(self, x):
-        return -0.5 * x[0] ** 2 - 0.5 * ((x[1] - self.bend * (x[0] ** 2 - 1)) / 0.5) ** 2
+        return (
+            -0.5 * x[0] ** 2 - 0.5 * ((x[1] - self.bend * (x[0] ** 2 - 1)) / 0.5) ** 2
+        )
 
     def exact(self, rng, n):
         a, b = rng.normal(size=(2, n))

@@ -75,7 +75,7 @@ KERNELS = {
 }
 
 
-# --- the tests --------------------------------------------------------------------------
+# --- the statistics -------------------------------------------------------------------
 
 
 @jax.jit
@@ -95,7 +95,7 @@ def two_sided(samples: np.ndarray) -> float:
 class Ranks:
     """Coordinates and log density as ranks among fresh exact draws, in (-1/2, 1/2).
 
-    Ranks have all their moments whatever the tails, so that z-tests hold for any target.
+    Ranks have all their moments whatever the tails, so z-tests hold for any target.
     """
 
     def __init__(self, target: t.ExactTarget, rng: np.random.Generator, n: int):
@@ -117,7 +117,9 @@ def discrepancy(ranks: np.ndarray) -> float:
     """The p-value of ranks among as many fresh draws being uniform."""
     n = len(ranks)
     ordered = np.sort(ranks) + 0.5
-    gap = max(np.max(ordered - np.arange(n) / n), np.max(np.arange(1, n + 1) / n - ordered))
+    gap = max(
+        np.max(ordered - np.arange(n) / n), np.max(np.arange(1, n + 1) / n - ordered)
+    )
     return kstwobign.sf(gap * np.sqrt(n / 2))
 
 
@@ -144,7 +146,7 @@ THRESHOLD = FALSE_ALARM / (len(CASES) * len(KERNELS) * (4 + DIM) * (DIM + 1))
 def surprises(
     kernel: Any, target: Any, law: t.ExactTarget, *, seed: int, chains: int
 ) -> dict[str, float]:
-    """The tests that fail after two transitions of `kernel` from exact draws of `law`."""
+    """The tests that fail after two transitions from exact draws of `law`."""
     rng = np.random.default_rng(seed)
     start = law.exact(rng, chains).astype(np.float32)
     draws = sample(kernel, target, start, seed=seed, num_draws=2)

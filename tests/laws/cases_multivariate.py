@@ -138,9 +138,9 @@ def transformed(*parts):
     )
 
 
-def dirichlet_case(name, concentration, grid=None):
+def dirichlet_case(name, concentration, grid=None, closed=Case.closed):
     params = {"concentration": np.array(concentration)}
-    return Case(f"Dirichlet {name}", dist.Dirichlet, params, dirichlet, grid)
+    return Case(f"Dirichlet {name}", dist.Dirichlet, params, dirichlet, grid, closed)
 
 
 def lkj_case(n, eta, grid=None):
@@ -176,7 +176,8 @@ CASES = [
     dirichlet_case("of 3", [0.8, 2.0, 3.5], Grid(40.0, 0.25)),
     dirichlet_case("of 2, sharp corners", [0.2, 0.3], Grid(140.0, 0.25)),
     dirichlet_case("flat", np.ones(5)),
-    dirichlet_case("of 3, tiny", [1e-3, 2e-3, 1e-3]),
+    # Of this one most components underflow, so its surprise is not that of its draws.
+    dirichlet_case("of 3, tiny", [1e-3, 2e-3, 1e-3], closed=("mean", "variance")),
     dirichlet_case("of counts", [1e4, 2.5e4, 10.0, 1.0]),
     dirichlet_case("of 100", np.linspace(0.05, 20.0, 100)),
     normal_case(
@@ -227,7 +228,7 @@ CASES = [
         ),
         {"concentration": np.array(2.0)},
         lkj_correlation,
-        Grid(12.0, 0.375),
+        Grid(7.5, 0.3),
         (),
     ),
     Case(

@@ -30,6 +30,9 @@ CASES = [
     ConstraintCase(c.greater_than_eq(1e9), [1e9], [0.9e9], "must be >= 1e+09"),
     ConstraintCase(c.less_than(-1), [-1.5], [-1.0, 0.0, -INF], "must be < -1"),
     ConstraintCase(c.less_than_eq(4.0), [4.0, -1.0], [4.1, -INF], "must be <= 4"),
+    ConstraintCase(
+        c.HalfLine(4.0, -1.0), [4.0, -1.0], [4.1, -INF], "must be on the side -1 of 4"
+    ),
     ConstraintCase(c.unit_interval, [0.0, 0.5, 1], [-0.1, 1.1], "must be in [0, 1]"),
     ConstraintCase(c.interval(-INF, 2.0), [2.0], [2.5, -INF], "must be in [-inf, 2]"),
     ConstraintCase(c.circular, [3.0], [3.2], "must be in [-3.14159, 3.14159]"),
@@ -210,7 +213,7 @@ def test_bounds_may_be_traced():
     def judge(low, value):
         assert c.greater_than(low) == c.greater_than(low)
         assert c.greater_than(low) != c.greater_than(value)
-        assert c.greater_than(low).rule == "must be > a traced bound"
+        assert c.greater_than(low).rule == "must be > a traced value"
         return c.interval(low, low + 1)(value), c.greater_than(low).feasible_like(value)
 
     verdict, member = judge(np.float32(2.0), np.array([2.5, 3.5]))

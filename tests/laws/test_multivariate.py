@@ -132,10 +132,7 @@ OUTSIDE = [
 @pytest.mark.parametrize(("d", "value", "expected"), OUTSIDE)
 def test_density_at_and_beyond_the_edge(d, value, expected):
     value = np.asarray(value, np.float32)
-    close(np.exp(jax.jit(d.log_prob)(value)), np.exp(expected), 1e-6)
-    gradient = jax.jit(jax.grad(lambda x: jnp.where(expected == 0, 0.0, d.log_prob(x))))
-    if np.isneginf(expected) and not isinstance(d, dist.Dirichlet):
-        assert not np.isnan(gradient(value)).any()
+    np.testing.assert_allclose(jax.jit(d.log_prob)(value), expected, rtol=1e-6)
 
 
 # --- draws ----------------------------------------------------------------------------
@@ -169,13 +166,22 @@ def test_draws_lie_in_the_support_and_have_the_moments(case):
         assert abs(surprise.mean() - d.entropy()) / error < 5
 
 
-@pytest.mark.parametrize("make", [dist.Dirichlet, lambda a: dist.LKJCholesky(3, a[0])])
-def test_draws_of_extreme_families_stay_inside(make):
-    for size in (1e-6, 1e-3, 1.0, 1e6):
-        d = make(np.full(3, size, np.float32))
-        values = jax.jit(lambda key, d=d: d.sample(key, (2000,)))(jax.random.key(0))
-        assert np.all(d.support(np.asarray(values)))
-        assert np.isfinite(d.log_prob(values)).all()
+EXTREME = np.array([1e-6, 1e-3, 1.0, 1e3, 1e6], np.float32)
+
+
+@pytest.mark.parametrize(
+    "d",
+    [dist.Dirichlet(np.stack([EXTREME] * 3, -1)), dist.LKJCholesky(3, EXTREME)],
+    ids=["Dirichlet", "LKJCholesky"],
+)
+def test_draws_of_extreme_families_stay_inside(d):
+    def judged(key):
+        values = d.sample(key, (2000,))
+        return d.support(values), d.log_prob(values)
+
+    inside, log_prob = jax.jit(judged)(jax.random.key(0))
+    assert np.all(inside)
+    assert np.isfinite(log_prob).all()
 
 
 REPARAMETERISED = [case for case in CASES if case.build().has_rsample]
@@ -216,32 +222,32 @@ def stacked(case, factors):
 @ALL
 def test_mapping_over_parameters_is_the_loop(case):
     factors = np.array([[1.0, 1.5, 2.0], [0.7, 0.9, 3.0]])
-    params = stacked(case, factors)
+    params, values = stacked(case, factors), draws(case)[:6]
     density = log_prob(case)
     picked = [jax.tree.map(lambda p, i=i: p[i], params) for i in np.ndindex(2, 3)]
-    values = np.stack([make_draw(case, p) for p in picked])
     expected = [density(p, v) for p, v in zip(picked, values, strict=True)]
     expected = np.reshape(expected, (2, 3))
     values = values.reshape(2, 3, *values.shape[1:])
 
-    batched = jax.jit(case.make)(**params)
-    mapped = jax.jit(jax.vmap(lambda p: case.make(**p)))(params)
-    twice = jax.jit(jax.vmap(jax.vmap(lambda p: case.make(**p))))(params)
-    for d in (batched, mapped, twice):
-        assert d.batch_shape == (2, 3)
-        assert d.event_shape == values.shape[2:]
-        close(d.log_prob(values), expected, 2e-5)
-    nested = jax.jit(jax.vmap(jax.vmap(lambda p, x: case.make(**p).log_prob(x))))
-    close(nested(params, values), expected, 2e-5)
+    @jax.jit
+    def in_each_way(params, values):
+        batched = case.make(**params)
+        flat = jax.tree.map(lambda p: p.reshape(6, *p.shape[2:]), params)
+        mapped = jax.vmap(lambda p: case.make(**p))(flat)
+        twice = jax.vmap(jax.vmap(lambda p: case.make(**p)))(params)
+        nested = jax.vmap(jax.vmap(lambda p, x: case.make(**p).log_prob(x)))
+        assert batched.batch_shape == twice.batch_shape == (2, 3)
+        assert mapped.batch_shape == (6,)
+        assert {d.event_shape for d in (batched, mapped, twice)} == {values.shape[2:]}
+        return [
+            batched.log_prob(values),
+            mapped.log_prob(values.reshape(6, *values.shape[2:])).reshape(2, 3),
+            twice.log_prob(values),
+            nested(params, values),
+        ]
 
-
-def make_draw(case, params):
-    return np.asarray(_draw(case)(params))
-
-
-@cache
-def _draw(case):
-    return jax.jit(lambda params: case.make(**params).sample(jax.random.key(5)))
+    for result in in_each_way(params, values):
+        close(result, expected, 2e-5)
 
 
 @ALL
@@ -419,7 +425,7 @@ MISTAKES = [
     (lambda: NORMAL(np.zeros((3, 2)), np.stack([np.eye(2)] * 2)), "do not broadcast"),
     (lambda: dist.LKJCholesky(1), "dimension must be an integer >= 2"),
     (lambda: dist.LKJCholesky(2.5), "dimension must be an integer >= 2"),
-    (lambda: dist.LKJCholesky(2, 0.0), "concentration = 0.0, must be > 0"),
+    (lambda: dist.LKJCholesky(2, 0.0), "concentration = 0.0.* must be > 0"),
     (lambda: dist.LKJCholesky(2, sample_method="vine"), "'onion' or 'cvine'"),
     (lambda: dist.Delta(1.0, np.nan), "log_density = nan"),
     (lambda: dist.Delta(1.0, event_dim=1), "fewer than event_dim"),
@@ -453,11 +459,10 @@ def test_what_cannot_be_done_says_so():
     d = dist.TransformedDistribution(dist.Normal(), t.ExpTransform())
     with pytest.raises(TypeError, match="no closed-form"):
         _ = d.mean
+    normals = dist.Normal(np.zeros(2), 1.0)
+    simplex = dist.TransformedDistribution(normals, t.StickBreakingTransform())
     with pytest.raises(TypeError, match="not monotone"):
-        simplex = dist.Normal(np.zeros(2), 1.0)
-        dist.TransformedDistribution(simplex, t.StickBreakingTransform()).cdf(
-            np.ones(3)
-        )
+        simplex.cdf(np.ones(3) / 3)
 
 
 def test_checks_wait_for_the_site():

@@ -35,7 +35,7 @@ def all_over(ok: Any, event_dim: int, what: Any = "this constraint") -> Any:
 def shown(bound: Any) -> str:
     """A bound as it reads in a rule."""
     if isinstance(bound, jax.core.Tracer):
-        return "a traced bound"
+        return "a traced value"
     bound = np.asarray(bound)
     return f"{bound:g}" if bound.ndim == 0 else str(bound.tolist())
 

@@ -98,6 +98,31 @@ class LessThanEq(Constraint):
 
 
 @pytree
+class HalfLine(Constraint):
+    """Finite numbers not below a bound where `direction` is positive, else not above.
+
+    For a side that is known only when the program runs, or differs between elements.
+    """
+
+    bound: ArrayLike
+    direction: ArrayLike
+
+    def __call__(self, value: ArrayLike) -> Any:
+        xp = namespace(value, self.bound, self.direction)
+        value = xp.asarray(value)
+        return ((value - self.bound) * self.direction >= 0) & xp.isfinite(value)
+
+    @property
+    def rule(self) -> str:
+        bound, direction = shown(self.bound), shown(self.direction)
+        return f"must be on the side {direction} of {bound}"
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        away = self.direction * (1.0 + abs(self.bound))
+        return filled(prototype, self.bound + away)
+
+
+@pytree
 class Interval(Constraint):
     """Finite numbers from a lower to an upper bound, both included."""
 

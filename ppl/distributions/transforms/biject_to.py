@@ -21,6 +21,7 @@ from ppl.distributions.transforms.matrix import (
     LowerCholeskyTransform,
 )
 from ppl.distributions.transforms.scalar import (
+    AffineTransform,
     ExpTransform,
     HalfLineTransform,
     IdentityTransform,
@@ -100,6 +101,12 @@ def _greater(constraint: constraints.GreaterThan) -> Transform:
 @biject_to.register(constraints.LessThanEq)
 def _less(constraint: constraints.LessThan) -> Transform:
     return HalfLineTransform(constraint.upper_bound, -1)
+
+
+@biject_to.register(constraints.HalfLine)
+def _half_line(constraint: constraints.HalfLine) -> Transform:
+    side = AffineTransform(constraint.bound, constraint.direction)
+    return ComposeTransform((ExpTransform(), side))
 
 
 @biject_to.register(constraints.Interval)

@@ -108,10 +108,15 @@ class MonotoneTransform(Transform):
     def _half(self, ends: list[Any], codomain: _Ends, *, closed: bool) -> Constraint:
         """The image of a set that has one end of its own."""
         sign = self.sign
-        if not isinstance(sign, jax.core.Tracer) and not np.all(sign > 0):
-            if not np.all(sign < 0):
-                return constraints.dependent  # up for some members, down for others
+        known = not isinstance(sign, jax.core.Tracer)
+        if known and np.all(sign < 0):
             ends.reverse()
+        elif not (known and np.all(sign > 0)):  # traced, or of both signs
+            if self.whole_codomain != constraints.real:
+                return constraints.dependent
+            low, high = ends
+            side = constraints.HalfLine
+            return side(high, -sign) if low is None else side(low, sign)
         low, high = ends
         if low is None:
             low, closed = codomain.low, closed and codomain.low is None

@@ -126,11 +126,7 @@ class ExpTransform(MonotoneTransform):
 
 @pytree
 class AffineTransform(MonotoneTransform):
-    """`y = loc + scale * x`.
-
-    A traced `scale` must be positive if the domain has a bound, because the direction
-    of the codomain follows from its sign.
-    """
+    """`y = loc + scale * x`."""
 
     loc: ArrayLike
     scale: ArrayLike

@@ -1,4 +1,4 @@
-"""The one compiled program of a run: many steps of all chains, emitted draws in a buffer."""
+"""The one compiled program of a run: many steps of all chains, draws in a buffer."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def run_chunk(
     rows: int,
     early_exit: bool,
 ) -> tuple[Any, Randomness, Buffer]:
-    """Step all chains until they have `num_draws` draws, or `limit` (≤ rows) steps are done.
+    """Step all chains until they have `num_draws` draws or `limit` steps are done.
 
     On a CPU the loop stops when no chain has anything left to do. On an accelerator a
-    condition that depends on data costs a round trip to the host each time, so there all
-    `rows` steps run (`early_exit=False`), and chains that are finished stand still.
+    condition that depends on data costs a round trip to the host each time, so there
+    all `rows` steps run (`early_exit=False`), and chains that are finished stand still.
     """
     size = randomness.bank.shape[0]
     used = jnp.max(state.draw - randomness.base)
@@ -71,7 +71,10 @@ def run_chunk(
         return state, Buffer(
             row + 1,
             out.cramped,
-            *(_put(whole, part, row) for whole, part in zip(out[2:], emitted, strict=True)),
+            *(
+                _put(whole, part, row)
+                for whole, part in zip(out[2:], emitted, strict=True)
+            ),
         )
 
     def unfinished(carry: tuple[Any, Buffer]) -> Array:

@@ -1,8 +1,8 @@
 """The host loop: the same compiled chunk over and over, and people in between.
 
 Between two chunks everything happens that a person wants: draws go to the sink, the bar
-moves, Ctrl-C is heard, the kernel is adapted. What a chain draws does not depend on where
-the chunks are cut, so none of this changes a draw.
+moves, Ctrl-C is heard, the kernel is adapted. What a chain draws does not depend on
+where the chunks are cut, so none of this changes a draw.
 """
 
 from __future__ import annotations
@@ -170,8 +170,8 @@ class Collector:
     def _take_surplus(self, surplus: Surplus) -> None:
         if surplus.thinning != self.thinning:
             raise ArgumentError(
-                f"the run was interrupted with thinning {surplus.thinning}; it cannot go "
-                f"on with thinning {self.thinning}.",
+                f"the run was interrupted with thinning {surplus.thinning}; it "
+                f"cannot go on with thinning {self.thinning}.",
                 value=self.thinning,
             )
         kept = surplus.counts // self.thinning

@@ -17,7 +17,6 @@ import numpy as np
 from ppl._typing import Array
 from ppl.infer.engine.randomness import Randomness
 
-
 MAX_ENERGY_ERROR = 1000.0
 """A trajectory whose energy has grown by more diverges (Stan's threshold)."""
 
@@ -33,7 +32,7 @@ class Target(Protocol):
 
 
 def batch_value_and_grad(target: Target, positions: Array) -> tuple[Array, Array]:
-    """Log densities (chains,) and gradients (dim, chains) at (dim, chains) positions."""
+    """Log densities (chains,) and gradients, (dim, chains) like the positions."""
     return jax.vmap(target.value_and_grad, in_axes=1, out_axes=(0, 1))(positions)
 
 
@@ -94,7 +93,7 @@ class AbstractKernel(ABC):
 
     @abstractmethod
     def evaluation(self, state: Any) -> tuple[Array, Array]:
-        """Log densities (chains,) and gradients (dim, chains) of evaluated new states."""
+        """Log densities (chains,) and gradients (dim, chains) of a new state."""
 
     @abstractmethod
     def alive(self, randomness: Randomness, state: Any, num_draws: Array) -> Array:

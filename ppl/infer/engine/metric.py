@@ -1,9 +1,9 @@
 """Metrics: linear maps that make the target look isotropic to the integrator.
 
-With the inverse mass matrix written M^-1 = L L^T, the momentum that the kernels carry is
-the whitened one, L^T p, which is standard normal under every metric. So a kernel needs two
-maps only: `push`, L v, turns a whitened momentum into a velocity, and `pull`, L^T g, turns
-a gradient into a force on whitened momenta. Dot products are plain.
+With the inverse mass matrix written M^-1 = L L^T, the momentum that the kernels carry
+is the whitened one, L^T p, which is standard normal under every metric. So a kernel
+needs two maps only: `push`, L v, turns a whitened momentum into a velocity, and `pull`,
+L^T g, turns a gradient into a force on whitened momenta. Dot products are plain.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Dense(AbstractMetric):
 
 
 def metric_from(inverse_mass_matrix: np.ndarray, dtype: np.dtype) -> AbstractMetric:
-    """A metric from a vector of variances or a covariance matrix, factorised in float64.
+    """A metric from variances or a covariance matrix, factorised in float64.
 
     Raises:
         ArgumentError: It is not positive (definite) or has the wrong number of dims.

@@ -1,12 +1,13 @@
-"""Random numbers that depend on (seed, chain, draw, index) alone, without any splitting.
+"""Random numbers that depend on (seed, chain, draw, index) alone; nothing is split.
 
-Counter-based generation (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-1, 2, 3", SC 2011): Threefry-2x32-20 maps a key and a counter to two words. Each chain has
-one key per stream; the counter is (draw, index). So a draw is the same whatever else runs
-beside it, however the run is cut into chunks, and however often it is interrupted.
+Counter-based generation (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
+as 1, 2, 3", SC 2011): Threefry-2x32-20 maps a key and a counter to two words. Each
+chain has one key per stream; the counter is (draw, index). So a draw is the same
+whatever else runs beside it, however the run is cut into chunks, and however often it
+is interrupted.
 
-`jax.random` would give the same words, but it rolls the rounds into a loop on CPUs, which
-nothing fuses with; here they are plain elementwise operations.
+`jax.random` would give the same words, but it rolls the rounds into a loop on CPUs,
+which nothing fuses with; here they are plain elementwise operations.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 
 
-def threefry(key0: Array, key1: Array, count0: Array, count1: Array) -> tuple[Array, Array]:
+def threefry(
+    key0: Array, key1: Array, count0: Array, count1: Array
+) -> tuple[Array, Array]:
     """Threefry-2x32 with 20 rounds, elementwise over broadcast uint32 arrays."""
     keys = (key0, key1, key0 ^ key1 ^ _PARITY)
     x0, x1 = count0 + key0, count1 + key1
@@ -82,7 +85,7 @@ class Randomness:
 
     def refilled(self, draw: Array) -> Randomness:
         """The bank filled anew from each chain's `draw` on."""
-        size, dim, chains = self.bank.shape
+        size, dim, _ = self.bank.shape
         key0, key1 = self._key(0)
         half = (dim + 1) // 2
         draws = draw[None, None, :] + jnp.arange(size, dtype=jnp.int32)[:, None, None]

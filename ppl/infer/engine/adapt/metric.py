@@ -11,8 +11,8 @@ _DISAGREE = 4.0
 def pooled_variance(draws: np.ndarray) -> np.ndarray:
     """Marginal variances from all chains, (dim,), for draws of (chains, n, dim).
 
-    Where chains still lie apart, their scatter tells where they started and not how wide
-    the target is; there the variance within chains is taken alone.
+    Where chains still lie apart, their scatter tells where they started and not how
+    wide the target is; there the variance within chains is taken alone.
     """
     draws = np.asarray(draws, np.float64)
     total = draws.var(axis=(0, 1))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 class DualAveraging(NamedTuple):
     """Nesterov's dual averaging of log step size (Hoffman & Gelman 2014, section 3.2).
 
-    With chains pooled, one update takes the mean acceptance of all of them: an update per
-    chain would multiply the gain by their number and set the step size swinging.
+    With chains pooled, one update takes the mean acceptance of all of them: an update
+    per chain would multiply the gain by their number and set the step size swinging.
 
     Attributes:
         target: Acceptance rate aimed at.
@@ -18,7 +18,7 @@ class DualAveraging(NamedTuple):
         error: Running average of target less observed acceptance.
         log_step: Present log step size, the one to try.
         log_average: Weighted average of the log step sizes tried, the one to keep.
-        count: Updates done.
+        updates: Updates done.
     """
 
     target: float
@@ -26,7 +26,7 @@ class DualAveraging(NamedTuple):
     error: float
     log_step: float
     log_average: float
-    count: int
+    updates: int
 
     GAMMA = 0.05
     T0 = 10.0
@@ -42,14 +42,14 @@ class DualAveraging(NamedTuple):
         """Take the mean acceptance seen with the present step size."""
         if not math.isfinite(acceptance):
             acceptance = 0.0
-        count = self.count + 1
-        weight = 1.0 / (count + self.T0)
+        updates = self.updates + 1
+        weight = 1.0 / (updates + self.T0)
         error = (1 - weight) * self.error + weight * (self.target - acceptance)
-        log_step = self.mu - math.sqrt(count) / self.GAMMA * error
-        share = count**-self.KAPPA
+        log_step = self.mu - math.sqrt(updates) / self.GAMMA * error
+        share = updates**-self.KAPPA
         average = share * log_step + (1 - share) * self.log_average
         return self._replace(
-            error=error, log_step=log_step, log_average=average, count=count
+            error=error, log_step=log_step, log_average=average, updates=updates
         )
 
 

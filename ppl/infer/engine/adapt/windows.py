@@ -102,7 +102,9 @@ class Windows:
             return None
         if isinstance(a.learner, Search):
             step = a.learner.step_size
-            return Round(with_step_size(kernel.single_step(step), step), 1, counted=False)
+            return Round(
+                with_step_size(kernel.single_step(step), step), 1, counted=False
+            )
         left = a.windows[a.window][0] - a.done
         size = min(max(1, a.done // 10), left)
         step = math.exp(a.learner.log_step)
@@ -141,7 +143,9 @@ class Windows:
         kernel = with_step_size(kernel, step)
         if kept:
             estimate = pooled_covariance if self.dense else pooled_variance
-            metric = metric_from(estimate(np.concatenate(kept, axis=1)), dtype_of(kernel))
+            metric = metric_from(
+                estimate(np.concatenate(kept, axis=1)), dtype_of(kernel)
+            )
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
         return WindowsState(a.windows, a.window + 1, 0, self._learner(step), ()), kernel
 

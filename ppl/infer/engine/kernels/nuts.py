@@ -1,21 +1,21 @@
 """The no-U-turn sampler as a flat state machine: one leapfrog of every chain per step.
 
-Hoffman & Gelman (JMLR 2014) with multinomial sampling of the trajectory and a generalised
-U-turn criterion (Betancourt, arXiv:1701.02434, appendix A.4), the checks across sub-trees
-that Stan added in 2.21, and checkpoints in logarithmic memory instead of recursion (Phan,
-Pradhan, Jankowiak, arXiv:1912.11554; Lao & Dillon's note on unrolled NUTS). Every chain is
-at its own place in its own trajectory (Dance et al., arXiv:2503.17405).
+Hoffman & Gelman (JMLR 2014) with multinomial sampling of the trajectory and a
+generalised U-turn criterion (Betancourt, arXiv:1701.02434, appendix A.4), the checks
+across sub-trees that Stan added in 2.21, and checkpoints in logarithmic memory instead
+of recursion (Phan, Pradhan, Jankowiak, arXiv:1912.11554; Lao & Dillon's note on
+unrolled NUTS). Every chain is at its own place in its own trajectory (Dance et al.,
+arXiv:2503.17405).
 
 The criterion in the form used here: give each leaf the pseudo-position T, the running
-integral of the whitened momentum by the trapezoidal rule. Between two leaves a and c the
-sum of momenta less half of both ends is T_c - T_a, and the trajectory turns when
-p_a . (T_c - T_a) <= 0 or p_c . (T_c - T_a) <= 0. All checks, within sub-trees, across them
-and of the whole tree, are this one predicate between the newest leaf and a stored one.
+integral of the whitened momentum by the trapezoidal rule. Between two leaves a and c
+the sum of momenta less half of both ends is T_c - T_a, and the trajectory turns when
+p_a . (T_c - T_a) <= 0 or p_c . (T_c - T_a) <= 0. All checks, within sub-trees, across
+them and of the whole tree, are this one predicate between the newest leaf and a stored
+one.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,134 +32,16 @@ from ppl.infer.engine.kernel import (
     dot,
     where,
 )
+from ppl.infer.engine.kernels._nuts_state import (
+    Candidate,
+    Decisions,
+    Leaf,
+    NUTSState,
+    Progress,
+    Stored,
+)
 from ppl.infer.engine.metric import AbstractMetric
 from ppl.infer.engine.randomness import Randomness, uniform
-
-class Leaf(NamedTuple):
-    """A point of a trajectory: vectors (dim, chains), numbers (chains,).
-
-    Attributes:
-        position: q.
-        momentum: Whitened momentum p.
-        gradient: Of the log density at q.
-        integral: T, the running integral of p along the trajectory.
-        product: p . T.
-    """
-
-    position: Array
-    momentum: Array
-    gradient: Array
-    integral: Array
-    product: Array
-
-
-class Stored(NamedTuple):
-    """Leaves kept for U-turn checks: (slots, dim, chains), and p . T, (slots, chains)."""
-
-    momentum: Array
-    integral: Array
-    product: Array
-
-
-class Candidate(NamedTuple):
-    """A candidate for the draw: vectors (dim, chains)."""
-
-    position: Array
-    gradient: Array
-
-
-class Decisions(NamedTuple):
-    """What the newest leaf has decided, carried out as the next step begins: (chains,).
-
-    Keeping the choosing apart from the doing has the masks computed once; XLA would
-    repeat a computation of shape (chains,) in every loop over (dim, chains).
-
-    Attributes:
-        take: The leaf becomes the sub-tree's candidate.
-        accept: The sub-tree's candidate becomes the tree's.
-        swap: The trajectory goes on from its other end.
-        begin: A new trajectory is due.
-        done: A draw is finished.
-        slot: Where the leaf is kept for later checks; -1: nowhere.
-    """
-
-    take: Array
-    accept: Array
-    swap: Array
-    begin: Array
-    done: Array
-    slot: Array
-
-
-class Progress(NamedTuple):
-    """Where every chain is in its trajectory: numbers (chains,).
-
-    Attributes:
-        draw: Draws finished.
-        unvalued: The target is yet to be evaluated at the starting point.
-        depth: Doublings done.
-        leaf: Leaves in the present sub-tree.
-        leaves: Leaves in the trajectory, without the initial point.
-        sign: Direction of the present doubling, +1 or -1.
-        start_energy: Energy of the initial point.
-        log_weight: Log sum of the weights of the tree.
-        log_weight_sub: The same of the present sub-tree.
-        logp: Log density of the tree's candidate.
-        logp_sub: The same of the sub-tree's.
-        energy: Energy of the tree's candidate.
-        energy_sub: The same of the sub-tree's.
-        accept_sum: Sum of the leaves' acceptance probabilities.
-        crossed: The sub-tree's first leaf and the tree's far end have turned.
-    """
-
-    draw: Array
-    unvalued: Array
-    depth: Array
-    leaf: Array
-    leaves: Array
-    sign: Array
-    start_energy: Array
-    log_weight: Array
-    log_weight_sub: Array
-    logp: Array
-    logp_sub: Array
-    energy: Array
-    energy_sub: Array
-    accept_sum: Array
-    crossed: Array
-
-
-class NUTSState(NamedTuple):
-    """State of all chains.
-
-    Attributes:
-        progress: Where each chain is.
-        decided: What its newest leaf has decided.
-        statistics: Of the draw that is done, if one is, (count, chains).
-        leaf: The newest leaf.
-        previous: The leaf before it.
-        outer: The end of the trajectory that does not grow.
-        candidate: From the tree: the draw, once the trajectory ends.
-        candidate_sub: From the present sub-tree.
-        first: First leaves of open sub-trees, by level.
-        before: The leaves just before those.
-    """
-
-    progress: Progress
-    decided: Decisions
-    statistics: Array
-    leaf: Leaf
-    previous: Stored
-    outer: Leaf
-    candidate: Candidate
-    candidate_sub: Candidate
-    first: Stored
-    before: Stored
-
-    @property
-    def draw(self) -> Array:
-        """Draws finished, int32 (chains,)."""
-        return self.progress.draw
 
 
 @pytree
@@ -207,10 +89,9 @@ class NUTS(AbstractKernel):
         leaf = Leaf(positions, *vectors[1:], zeros())
         return NUTSState(
             progress=Progress(**numbers),
-            decided=Decisions(no(), no(), no(), no(), no(), integer() - 1),
+            decided=Decisions(no(), no(), no(), no(), no()),
             statistics=zeros(len(self.statistics)),
             leaf=leaf,
-            previous=Stored(zeros(dim), zeros(dim), zeros()),
             outer=leaf,
             candidate=Candidate(positions, zeros(dim)),
             candidate_sub=Candidate(positions, zeros(dim)),
@@ -229,7 +110,9 @@ class NUTS(AbstractKernel):
         more = levels - self.levels
 
         def grown(stored: Stored) -> Stored:
-            return Stored(*(jnp.concatenate([a, a[:1].repeat(more, 0)]) for a in stored))
+            return Stored(
+                *(jnp.concatenate([a, a[:1].repeat(more, 0)]) for a in stored)
+            )
 
         state = state._replace(first=grown(state.first), before=grown(state.before))
         return replace(self, levels=levels), state
@@ -237,7 +120,9 @@ class NUTS(AbstractKernel):
     def evaluation(self, state: NUTSState) -> tuple[Array, Array]:
         return state.progress.logp, state.leaf.gradient
 
-    def alive(self, randomness: Randomness, state: NUTSState, num_draws: Array) -> Array:
+    def alive(
+        self, randomness: Randomness, state: NUTSState, num_draws: Array
+    ) -> Array:
         s = state.progress
         due = (s.draw < num_draws) | s.unvalued
         return due & randomness.ready(s.draw) & (s.depth <= self.levels)
@@ -250,55 +135,50 @@ class NUTS(AbstractKernel):
     ) -> tuple[NUTSState, Emitted]:
         alive = self.alive(randomness, state, num_draws)
         decided = state.decided
-        state = self._carried_out(state)
-        emitted = Emitted(decided.done, state.candidate.position, state.statistics)
+        newest = Candidate(state.leaf.position, state.leaf.gradient)
+        sub = where(decided.take, newest, state.candidate_sub)
+        candidate = where(decided.accept, sub, state.candidate)
+        emitted = Emitted(decided.done, candidate.position, state.statistics)
 
-        s, here, outer = self._placed(randomness, state, alive)
-        move = jnp.where(alive & ~s.unvalued, s.sign, 0.0)
-        leaf, logp = self._leapfrog(target, here, move)
+        s, here, outer = self._placed(randomness, state, candidate, alive)
+        growing = alive & ~s.unvalued
+        leaf, logp = self._leapfrog(target, here, jnp.where(growing, s.sign, 0.0))
         turns = self._turns(s, leaf, outer, state.first, state.before)
         words = randomness.words(s.draw, s.leaves)
         s, decided, statistics = self._decided(s, leaf, logp, turns, words, alive)
         begin = jnp.where(alive, decided.begin, state.decided.begin)
         swap = jnp.where(alive, decided.swap, state.decided.swap)
+        keep = growing & (state.progress.leaf & 1 == 0)
+        level = jax.lax.population_count(state.progress.leaf >> 1)
+        slots = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
+        write = keep & (slots == level)
         return NUTSState(
             progress=s,
             decided=decided._replace(begin=begin, swap=swap),
             statistics=statistics,
             leaf=leaf,
-            previous=Stored(here.momentum, here.integral, here.product),
             outer=outer,
-            candidate=state.candidate,
-            candidate_sub=state.candidate_sub,
-            first=state.first,
-            before=state.before,
+            candidate=candidate,
+            candidate_sub=sub,
+            first=_written(state.first, write, leaf),
+            before=_written(state.before, write, here),
         ), emitted
 
-    def _carried_out(self, state: NUTSState) -> NUTSState:
-        """Do what the newest leaf has decided, but for moving on from it."""
-        leaf, decided = state.leaf, state.decided
-        newest = Candidate(leaf.position, leaf.gradient)
-        sub = where(decided.take, newest, state.candidate_sub)
-        slots = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
-        write = slots == decided.slot
-        kept = Stored(leaf.momentum, leaf.integral, leaf.product)
-        return state._replace(
-            candidate=where(decided.accept, sub, state.candidate),
-            candidate_sub=sub,
-            first=_written(state.first, write, kept),
-            before=_written(state.before, write, state.previous),
-        )
-
     def _placed(
-        self, randomness: Randomness, state: NUTSState, alive: Array
+        self,
+        randomness: Randomness,
+        state: NUTSState,
+        candidate: Candidate,
+        alive: Array,
     ) -> tuple[Progress, Leaf, Leaf]:
-        """The end that grows next and the other one: swapped or new where that is due."""
-        s, candidate = state.progress, state.candidate
+        """The end that grows next and the other one, swapped or new where due."""
+        s = state.progress
         begin, swap = alive & state.decided.begin, alive & state.decided.swap
         p0 = randomness.normals(s.draw)
         start_energy = 0.5 * dot(p0, p0) - s.logp
         zero = jnp.zeros_like(start_energy)
-        start = Leaf(*candidate[:1], p0, *candidate[1:], jnp.zeros_like(p0), zero)
+        integral = jnp.zeros_like(p0)
+        start = Leaf(candidate.position, p0, candidate.gradient, integral, zero)
         here = where(begin, start, where(swap, state.outer, state.leaf))
         outer = where(begin, start, where(swap, state.leaf, state.outer))
         s = s._replace(
@@ -327,7 +207,8 @@ class NUTS(AbstractKernel):
         """U-turns of the newest leaf with stored ones.
 
         Returns:
-            Whether one is in the sub-tree; with the far end; and with the end that grew.
+            Whether one is in the sub-tree; with the far end; and with the end that
+            grew.
         """
         n = s.leaf
         level = jax.lax.population_count(n >> 1)
@@ -398,7 +279,6 @@ class NUTS(AbstractKernel):
             ]
         )
         log_weight = jnp.logaddexp(s.log_weight, log_weight_sub)
-        level = jax.lax.population_count(n >> 1)
         new = s._replace(
             draw=s.draw + done,
             unvalued=s.unvalued & ~alive,
@@ -415,9 +295,7 @@ class NUTS(AbstractKernel):
             accept_sum=accept_sum,
             crossed=crossed,
         )
-        keep = growing & (n & 1 == 0)
-        slot = jnp.where(keep, level, -1)
-        decisions = Decisions(take, accept, turn_round, done | valued, done, slot)
+        decisions = Decisions(take, accept, turn_round, done | valued, done)
         return new, decisions, statistics
 
 
@@ -428,7 +306,7 @@ def _turned(stored: Stored, leaf: Leaf, sign: Array) -> Array:
     return (sign * from_stored <= 0) | (sign * from_newest <= 0)
 
 
-def _written(stored: Stored, write: Array, leaf: Stored) -> Stored:
+def _written(stored: Stored, write: Array, leaf: Leaf) -> Stored:
     vectors = write[:, None, :]
     return Stored(
         jnp.where(vectors, leaf.momentum, stored.momentum),

@@ -1,0 +1,89 @@
+"""Starting points: all chains at once, evaluated by the program that will sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from ppl.checks import diagnose_start
+from ppl.infer.engine import driver
+from ppl.infer.engine.driver import Run
+from ppl.infer.initialization import given_positions
+from ppl.infer.samplers import AbstractSampler
+from ppl.infer.seeding import Words
+from ppl.target import LogDensity
+
+_TRIES = 100
+
+
+def started(
+    sampler: AbstractSampler,
+    density: LogDensity,
+    chains: int,
+    seed: Words,
+    *,
+    init_params: Mapping[str, Any] | None = None,
+    parallel: bool = True,
+    chunk: int | None = None,
+) -> Run:
+    """A run whose chains are at points of finite log density and gradient.
+
+    Args:
+        sampler: Gives the kernel and the strategy.
+        density: The target.
+        chains: How many chains.
+        seed: Of all random numbers.
+        init_params: Unconstrained values by site instead of the strategy.
+        parallel: Whether to spread chains over all devices.
+        chunk: Steps per chunk, see `Run`.
+
+    Raises:
+        StartingPointError: Some chain found no such point.
+    """
+    dtype = np.dtype(jnp.result_type(float))
+    kernel = sampler.kernel(density.layout.size, chains, dtype)
+    strategy = sampler.strategy
+    if init_params is not None:
+        positions = given_positions(density, init_params, chains, dtype)
+        tries = 1
+    else:
+        positions = strategy.propose(density, seed, chains, 0)
+        tries = _TRIES if strategy.retry() else 1
+    attempt = 0
+    while True:
+        place = _spread if parallel else None
+        run = driver.start(
+            kernel, density, positions, seed, chunk=chunk, sharding=place
+        )
+        logp, gradient = driver.evaluate(run)
+        good = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        attempt += 1
+        if good.all():
+            return run
+        if attempt == tries:
+            bad = int(np.argmin(good))
+            raise diagnose_start(density, positions[bad], tries, int((~good).sum()))
+        fresh = strategy.propose(density, seed, chains, attempt)
+        positions = np.where(good[:, None], positions, fresh)
+
+
+def _spread(tree: Any) -> Any:
+    """Chains, the last axis, spread over all devices where they divide evenly."""
+    devices = jax.devices()
+    _, randomness = tree
+    chains = randomness.chains.shape[0]
+    if len(devices) == 1 or chains % len(devices):
+        return tree
+    mesh = Mesh(np.array(devices), ("chains",))
+
+    def place(array: Any) -> Any:
+        split = array.ndim and array.shape[-1] == chains
+        spec = PartitionSpec(*[None] * (array.ndim - 1), "chains") if split else None
+        return jax.device_put(array, NamedSharding(mesh, spec or PartitionSpec()))
+
+    return jax.tree.map(place, tree)
