@@ -1,1 +1,1 @@
-"""Speed, measured against the peers: each module is one command; see docs/benchmarks.md."""
+"""Speed against the peers: each module is a command; see docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""The whole job in NumPyro: eight schools to ArviZ's summary; see benchmarks.cold_start."""
+"""The whole job in NumPyro, with ArviZ's summary; see benchmarks.cold_start."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""The whole job in ppl: eight schools to a printed summary; see benchmarks.cold_start."""
+"""The whole job in ppl: eight schools to a summary; see benchmarks.cold_start."""
 
 from benchmarks.stages import Marks
 

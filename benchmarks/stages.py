@@ -1,7 +1,7 @@
 """Where the time of a whole job goes: marks that the job sets, read by the parent.
 
-A job is a fresh process. It calls `mark` as each stage ends and `report` at its end; the
-parent knows when it started the process, so that Python's own start counts too.
+A job is a fresh process. It calls `mark` as each stage ends and `report` at its end;
+the parent knows when it started the process, so that Python's own start counts too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Marks:
     def mark_around(
         self, owner: Any, name: str, *, before: str = "", after: str = ""
     ) -> None:
-        """Have a function of the library end one stage as it starts, one as it returns."""
+        """Have a function of the library end a stage as it starts or returns."""
         original: Callable[..., Any] = getattr(owner, name)
 
         def marked(*args: Any, **kwargs: Any) -> Any:
@@ -58,7 +58,7 @@ class Marks:
         setattr(owner, name, marked)
 
     def report(self) -> None:
-        """Print the seconds of each stage, without compiling, and those of compiling."""
+        """Print the seconds of each stage without compiling, and of compiling."""
         stages: Stages = {}
         compiling = 0.0
         pairs = zip(self.ends[:-1], self.ends[1:], strict=True)
@@ -76,7 +76,7 @@ class Marks:
 def run_job(
     module: str, arguments: Sequence[str], settings: Mapping[str, str]
 ) -> Stages:
-    """Run a job in a fresh process, with no settings of JAX's cache but the given ones.
+    """Run a job in a fresh process, with the given settings of the cache alone.
 
     Raises:
         RuntimeError: It failed; the message is its output.

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from ppl._data import INT32_REMEDY, TEXT_REMEDY, as_array, beyond_int32, no_number
@@ -110,8 +109,7 @@ def sample(
             value=fn,
             hint="Write sample(name, ppl.distributions.Normal(0.0, 1.0)).",
         )
-    if not all(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(fn)):
-        fn.check_parameters(site=name)  # of what is concrete; the model check sees all
+    fn.check_parameters(site=name)  # of what is concrete; the model check sees all
     if sample_shape:
         fn = fn.expand_by(sample_shape)
     site = Sample(

@@ -242,7 +242,7 @@ def conditioned_outside():
 @expect(9, SupportError, "s = -1, must be > 0", site="s")
 def substituted_outside():
     def model():
-        normal(scale=sample("s", dist.Exponential(1.0)))
+        normal(loc=sample("s", dist.Exponential(1.0)))
 
     check(handlers.substitute(model, {"s": -1.0}))
 

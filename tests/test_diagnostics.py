@@ -251,16 +251,16 @@ def test_draws_without_chains_are_refused():
 
 
 def test_many_chains_and_many_scalars_are_fast():
-    """Loose bounds, some five times what it takes on one busy core."""
+    """Loose bounds, ten times what it takes on one free core; the best try counts."""
     rng = np.random.default_rng(10)
-    small, large = rng.normal(size=(4, 1000, 10)), rng.normal(size=(512, 1000, 10))
-    summarise({"x": small})  # imports SciPy
-    start = time.perf_counter()
-    summarise({"x": small})
-    assert time.perf_counter() - start < 0.2
-    start = time.perf_counter()
-    summarise({"x": large})
-    assert time.perf_counter() - start < 10
+    for chains, tries, bound in [(4, 5, 0.1), (512, 2, 10)]:
+        draws = rng.normal(size=(chains, 1000, 10))
+        best = np.inf
+        for _ in range(tries):
+            start = time.perf_counter()
+            summarise({"x": draws})
+            best = min(best, time.perf_counter() - start)
+        assert best < bound
 
 
 def test_lengths_of_transforms_have_small_factors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -129,7 +130,7 @@ def _changing_site(density: LogDensity) -> str | None:
     position = points(density.layout.size)[1]
 
     def terms() -> dict[str, Any]:
-        return jax.jit(lambda x: density.visit(x)[2])(position)
+        return jax.jit(lambda d, x: OrderedDict(d.visit(x)[2]))(density, position)
 
     first, second = terms(), terms()
     for name, term in first.items():

@@ -27,6 +27,7 @@ from ppl.distributions.unit import Unit
 from ppl.target import LogDensity
 
 POINTS = 8
+_MUCH = 100_000  # numbers in the data from which on fast code repays its compilation
 
 
 def points(dim: int) -> np.ndarray:
@@ -65,9 +66,9 @@ EXTREME = 4  # for being infinite, or zero where small numbers may end
 
 
 @functools.cache
-def _program(backend: str) -> Callable[[LogDensity, np.ndarray], Findings]:
-    """The program for all models, quickly compiled because it seldom runs."""
-    fast = {
+def _program(*, quick: bool) -> Callable[[LogDensity, np.ndarray], Findings]:
+    """The program for all models, compiled quickly where it has little to do."""
+    options = {
         "xla_backend_optimization_level": 0,
         "xla_llvm_disable_expensive_passes": True,
     }
@@ -75,12 +76,14 @@ def _program(backend: str) -> Callable[[LogDensity, np.ndarray], Findings]:
     def run(density: LogDensity, positions: Array) -> Findings:
         return jax.vmap(partial(_findings, density))(positions)
 
-    return jax.jit(run, compiler_options=fast if backend == "cpu" else None)
+    return jax.jit(run, compiler_options=options if quick else None)
 
 
 def probe(density: LogDensity, positions: np.ndarray) -> Findings:
     """Evaluate a target at positions (n, dim)."""
-    return _program(jax.default_backend())(density, positions)
+    little = sum(np.size(leaf) for leaf in density.data) < _MUCH
+    quick = little and jax.default_backend() == "cpu"
+    return _program(quick=quick)(density, positions)
 
 
 def _findings(density: LogDensity, position: Array) -> Findings:
@@ -233,17 +236,21 @@ def varies(density: LogDensity, name: str, check: int | None = None) -> bool:
     counts as depending on all inputs of it.
     """
 
-    def parts(position: Array) -> Any:
+    def parts(density: LogDensity, position: Array) -> Any:
         site: Any = density.visit(position)[1][name]
         if check is not None:
             return site.fn.parameter_checks()[check].value
         return site.value, site.fn.support
 
-    position = jax.ShapeDtypeStruct((density.layout.size,), jnp.result_type(float))
-    jaxpr = jax.make_jaxpr(parts)(position).jaxpr
-    reached = set(jaxpr.invars)
+    jaxpr = jax.make_jaxpr(parts)(density, abstract_position(density)).jaxpr
+    reached = {jaxpr.invars[-1]}
     literal = jax.extend.core.Literal
     for equation in jaxpr.eqns:
         if any(not isinstance(v, literal) and v in reached for v in equation.invars):
             reached.update(equation.outvars)
     return any(not isinstance(v, literal) and v in reached for v in jaxpr.outvars)
+
+
+def abstract_position(density: LogDensity) -> jax.ShapeDtypeStruct:
+    """The shape and dtype of a position, for tracing."""
+    return jax.ShapeDtypeStruct((density.layout.size,), jnp.result_type(float))

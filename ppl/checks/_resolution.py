@@ -11,7 +11,8 @@ import numpy as np
 from ppl._errors import PPLWarning
 
 _RESOLUTION = 2.0**20  # a float32 has 24 bits: beyond, 4 are left for the spread
-_SAMPLE = 100_000  # rows of an array that are looked at for its spread
+_NOISE = 4  # units of rounding by which equal numbers may differ
+_SAMPLE = 10_000  # rows of an array that are looked at for its spread
 
 
 class ResolutionWarning(PPLWarning):
@@ -32,9 +33,11 @@ def coarse_arrays(pairs: Iterable[tuple[str, Any]], what: str) -> tuple[str, ...
         array = np.asarray(value)
         rows = array.reshape(array.shape[0], -1) if array.ndim else array.reshape(1, 1)
         rows = rows[:: 1 + len(rows) // _SAMPLE].astype(np.float64)
+        noise = _NOISE * float(np.finfo(array.dtype).eps)
         with np.errstate(invalid="ignore", over="ignore"):
             spread, size = rows.std(axis=0), np.abs(rows).max(axis=0)
-            coarse = (spread > 0) & (size > _RESOLUTION * spread)
+            differs = np.ptp(rows, axis=0) > noise * size  # by more than rounding
+            coarse = differs & (size > _RESOLUTION * spread)
         if coarse.any():
             at = int(np.argmax(coarse))
             step = np.spacing(np.float32(size[at]))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import StartingPointError
 from ppl._typing import Array
-from ppl.checks._probe import unwrapped
+from ppl.checks._probe import abstract_position, unwrapped
 from ppl.checks._values import broken_parameter, data_error, written
 from ppl.target import LogDensity
 
@@ -37,12 +37,14 @@ def diagnose_start(
         entry.name: np.asarray(gradient)[entry.offset : entry.offset + entry.size]
         for entry in density.layout.entries
     }
-    tried = f"{tries} starting points" if tries > 1 else "the starting point"
     whom = f"{chains} chain{'s' if chains > 1 else ''}"
-    end = f"\nNone of {tried} of {whom} has a finite log density and gradient."
-    if tries == 1:
-        end = f"\nSo {whom} cannot start."
-    end += f" The last:\n{_table(terms, values, slopes)}\n"
+    end = f"\n{whom} cannot start there:"
+    if tries > 1:
+        end = (
+            f"\nNone of {tries} starting points of {whom} has a finite log density and "
+            "gradient. The last:"
+        )
+    end += f"\n{_table(terms, values, slopes)}\n "  # the remedy follows, indented
 
     culprit = next((name for name, t in terms.items() if not np.isfinite(t)), None)
     if culprit is not None:
@@ -64,8 +66,8 @@ def diagnose_start(
 def _evaluate(density: LogDensity, position: Array) -> Any:
     def run(position: Array) -> Any:
         total, sites, terms = density.visit(position)
-        values: Any = {name: sites[name].value for name in terms}
-        return total, (terms, values)
+        values: Any = OrderedDict((name, sites[name].value) for name in terms)
+        return total, (OrderedDict(terms), values)  # a dict would come back sorted
 
     return jax.value_and_grad(run, has_aux=True)(position)
 
@@ -75,7 +77,8 @@ def _of_term(
 ) -> tuple[str, Any, str]:
     """What is wrong with a term, the value, a remedy."""
     site, line = _family_and_line(density, name)
-    what = f"its log factor is {term}" if site == "Unit" else f"log density is {term}"
+    shown = "NaN" if np.isnan(term) else f"{term:+}"
+    what = f"log {'factor' if site == 'Unit' else 'density'} is {shown}"
     hint = ""
     for error in (
         data_error(density, position, name, line),
@@ -97,14 +100,13 @@ def _of_term(
 def _family_and_line(density: LogDensity, name: str) -> tuple[str, str]:
     found: dict[str, tuple[str, str]] = {}
 
-    def run(position: Array) -> Array:
+    def run(density: LogDensity, position: Array) -> Array:
         for key, site in density.visit(position)[1].items():
             fn = getattr(site, "fn", None)
             found[key] = (type(unwrapped(fn)).__name__ if fn else "", site.line)
         return position
 
-    dim = density.layout.size
-    jax.eval_shape(run, jax.ShapeDtypeStruct((dim,), jnp.result_type(float)))
+    jax.eval_shape(run, density, abstract_position(density))
     return found[name]
 
 
@@ -160,10 +162,17 @@ def _table(
         else:
             shown = f"{value.min():g} … {value.max():g}"
         slope = slopes.get(name)
-        norm = "" if slope is None else f"{np.linalg.norm(slope):.4g}"
+        norm = "" if slope is None else f"{_norm(slope):.4g}"
         rows.append((name, shown, f"{term:.5g}", norm))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = (
         "  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)) for r in rows
     )
     return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
+def _norm(slope: np.ndarray) -> float:
+    size = np.abs(slope).max(initial=0.0)
+    if not 0 < size < np.inf:
+        return float(size)
+    return float(size * np.linalg.norm(slope / size))

@@ -31,7 +31,7 @@ from ppl.target import LogDensity, Traced
 
 _ROUNDING = 1e-5  # how far beyond an interval, relative to it, float32 sums may come
 _MISSING = (
-    "For missing data fill them with any number and switch them off: "
+    "For missing data, fill them with any number and switch them off by "
     "ppl.handlers.mask(mask=…) around the statement."
 )
 

@@ -48,7 +48,8 @@ def polynomial(x: Array, coefficients: tuple[float, ...]) -> Array:
     return total
 
 
-def _in_double(x: Array) -> bool:
+def in_double(x: Array) -> bool:
+    """Whether the float type has more digits than float32."""
     return jnp.finfo(x.dtype).nmant > 30
 
 
@@ -127,13 +128,17 @@ def log_ratio(x: Array, mean: Array) -> Array:
     return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
 
 
+def atanh_rest(s: Array) -> Array:
+    """(atanh(s) / s - 1) / s^2 for abs(s) < 0.2."""
+    terms = 11 if in_double(s) else 5
+    return polynomial(s * s, tuple(1 / (2 * k + 3) for k in range(terms)))
+
+
 def deviance_near(x: Array, mean: Array) -> tuple[Array, Array]:
     """The deviance as a series, and where it holds: the two within a factor 1.5."""
     gap, total = mean - x, mean + x
     s = gap / jnp.where(total == 0, 1.0, total)
-    terms = 11 if _in_double(s) else 5
-    odd = polynomial(s * s, tuple(1 / (2 * k + 3) for k in range(terms)))
-    return s * (gap - 2 * x * s * s * odd), jnp.abs(s) < 0.2
+    return s * (gap - 2 * x * s * s * atanh_rest(s)), jnp.abs(s) < 0.2
 
 
 @jax.custom_jvp
@@ -184,7 +189,7 @@ def _stirling_rest(x: Array) -> Array:
     large = x > 10
     s, b = jnp.where(large, 1.0, jnp.maximum(x, 0)), jnp.where(large, x, 10.0)
     r = 1 / b
-    terms = _STIRLING if _in_double(x) else _STIRLING[:3]
+    terms = _STIRLING if in_double(x) else _STIRLING[:3]
     series = HALF_LOG_2PI + 0.5 * jnp.log(b) + r * polynomial(r * r, terms)
     return jnp.where(large, series, jax.lax.lgamma(s + 1) - xlogy(s, s) + s)
 
@@ -206,7 +211,7 @@ def stirling_rest(x: ArrayLike) -> Array:
 @fused
 def half_step(h: Array) -> Array:
     """lgamma(h + 1/2) - lgamma(h) - log(h) / 2 for h > 0; goes to zero as -1/(8h)."""
-    cut = 16.0 if _in_double(h) else 4.0
+    cut = 16.0 if in_double(h) else 4.0
     large = h > cut
     s, r = jnp.where(large, 1.0, h), 1 / jnp.where(large, h, cut)
     small = jax.lax.lgamma(s + 0.5) - jax.lax.lgamma(s) - 0.5 * jnp.log(s)

@@ -9,7 +9,7 @@ from ppl._errors import ShapeError
 from ppl._pytree import replace, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._parameters import ParameterCheck, as_parameter
+from ppl.distributions._parameters import ParameterCheck, as_parameter, known
 from ppl.distributions.constraints import Constraint, namespace, shape_of
 from ppl.distributions.distribution import Distribution, distribution
 
@@ -43,7 +43,7 @@ class Delta(Distribution):
         super()._prepare(validate_args)
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         if self.event_dim == 0:
             return constraints.real
         return constraints.independent(constraints.real, self.event_dim)
@@ -100,7 +100,6 @@ class Delta(Distribution):
         )
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        xp = namespace(self.log_density)
-        number = ~xp.isnan(xp.asarray(self.log_density))
-        name, rule = "log_density", "must not be NaN"
-        return [ParameterCheck(name, self.log_density, number, rule)]
+        value = known(self.log_density)
+        number = ~namespace(value).isnan(value)
+        return [ParameterCheck("log_density", value, number, "must not be NaN")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import digamma, gammainc, gammaincc
+from jax.scipy.special import digamma
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -91,7 +91,7 @@ class Gamma(Distribution):
         return a, scaled
 
     def cdf(self, value: ArrayLike) -> Array:
-        return gammainc(*self._scaled(value))
+        return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
         return log_gammainc(*self._scaled(value))
@@ -150,7 +150,7 @@ class InverseGamma(Distribution):
         return a, scaled
 
     def cdf(self, value: ArrayLike) -> Array:
-        return gammaincc(*self._scaled(value))
+        return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
         return log_gammaincc(*self._scaled(value))

@@ -36,6 +36,7 @@ class LKJCholesky(Distribution):
     concentration: ArrayLike = param(constraints.positive, default=1.0)
     sample_method: str = static(default="onion")
     support = constraints.corr_cholesky
+    has_rsample = True
 
     def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
         n, method = self.dimension, self.sample_method

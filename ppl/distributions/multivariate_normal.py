@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ArgumentError, ParameterError
+from ppl._errors import ParameterError
 from ppl._pytree import replace
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -20,7 +20,7 @@ from ppl.distributions._linalg import (
     lower_times,
     solve_lower,
 )
-from ppl.distributions._parameters import as_parameter
+from ppl.distributions._parameters import as_parameter, known, one_of
 from ppl.distributions.constraints import namespace, shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -62,14 +62,8 @@ class MultivariateNormal(Distribution):
             "precision_matrix": precision_matrix,
             "scale_tril": scale_tril,
         }
-        given = {name: matrix for name, matrix in given.items() if matrix is not None}
-        if len(given) != 1:
-            raise ArgumentError(
-                "MultivariateNormal needs exactly one of covariance_matrix, "
-                f"precision_matrix and scale_tril, got {list(given) or 'none'}."
-            )
-        ((name, matrix),) = given.items()
-        matrix = as_parameter(matrix, constraints.real_matrix)
+        name = one_of("MultivariateNormal", **given)
+        matrix = as_parameter(given[name], constraints.real_matrix)
         loc = as_parameter(loc, constraints.real_vector)
         loc = _with_size(loc, name, shape_of(matrix))
         if name != "scale_tril":
@@ -156,9 +150,10 @@ def _with_common_rank(loc: Any, tril: Any) -> tuple[Any, Any]:
 
 def _cholesky(name: str, matrix: Any, *, check: bool) -> Any:
     """The Cholesky factor of the covariance; NaN where a traced matrix has none."""
-    if isinstance(matrix, jax.core.Tracer):
-        return _factor(jnp, name, matrix)
-    given = np.asarray(matrix, np.float64)
+    given = known(matrix)
+    if isinstance(given, jax.Array):
+        return _factor(jnp, name, given)
+    given = np.asarray(given, np.float64)
     if check:
         _check_symmetric(name, given)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaincc
 
 from ppl._errors import ArgumentError
 from ppl._pytree import static
@@ -72,7 +71,7 @@ class Poisson(Distribution):
 
     def cdf(self, value: ArrayLike) -> Array:
         above, rate, outside = self._split(value)
-        return jnp.where(outside, 0.0, gammaincc(above, rate))
+        return jnp.where(outside, 0.0, jnp.exp(log_gammaincc(above, rate)))
 
     def log_cdf(self, value: ArrayLike) -> Array:
         above, rate, outside = self._split(value)

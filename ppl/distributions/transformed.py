@@ -79,7 +79,7 @@ class TransformedDistribution(Distribution):
         return self.base_dist.event_dim - self._chain.domain_dims()
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         image = self._chain.image(self.base_dist.support)
         return with_event_dims(image, self._event_dim - image.event_dim)
 

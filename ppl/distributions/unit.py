@@ -7,7 +7,7 @@ import numpy as np
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._parameters import ParameterCheck
+from ppl.distributions._parameters import ParameterCheck, known
 from ppl.distributions.constraints import namespace
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -36,7 +36,7 @@ class Unit(Distribution):
         return jnp.broadcast_to(self.log_factor, batch)
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        xp = namespace(self.log_factor)
-        below = xp.asarray(self.log_factor) < np.inf  # minus infinity is a rejection
+        value = known(self.log_factor)
+        below = namespace(value).less(value, np.inf)  # minus infinity is a rejection
         rule = "must be a number below infinity"
-        return [ParameterCheck("log_factor", self.log_factor, below, rule)]
+        return [ParameterCheck("log_factor", value, below, rule)]

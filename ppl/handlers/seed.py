@@ -94,20 +94,18 @@ def as_key(rng_seed: Any) -> Any:
         # Without x64 JAX would silently drop the high bits.
         return fold_in_name(jax.random.PRNGKey(0), str(rng_seed))
     if isinstance(rng_seed, jax.Array | np.ndarray):
-        typed = jax.dtypes.issubdtype(rng_seed.dtype, jax.dtypes.prng_key)
-        if rng_seed.ndim == 0 and np.issubdtype(rng_seed.dtype, np.integer):
+        if jax.dtypes.issubdtype(rng_seed.dtype, jax.dtypes.prng_key):
+            if rng_seed.ndim == 0:
+                return rng_seed
+        elif rng_seed.ndim == 0 and np.issubdtype(rng_seed.dtype, np.integer):
             return jax.random.PRNGKey(rng_seed)
-        if rng_seed.ndim == 0 if typed else _is_raw_key(rng_seed):
+        elif rng_seed.ndim == 1 and rng_seed.dtype == np.uint32:
             return rng_seed
     raise ArgumentTypeError(
         f"rng_seed must be an int or a JAX random key, got {rng_seed!r}.",
         value=rng_seed,
         hint="Write seed(model, rng_seed=0); for many keys, jax.vmap over them.",
     )
-
-
-def _is_raw_key(array: Any) -> bool:
-    return array.ndim == 1 and array.dtype == np.uint32
 
 
 def fold_in_name(key: Key, name: str) -> Key:

@@ -98,7 +98,7 @@ def sample(
     kernel: Any, target: Any, positions: Any, *, seed: int = 0, num_draws: int = 1
 ) -> Draws:
     """The first `num_draws` draws of each chain, as NumPy arrays."""
-    positions = jnp.asarray(positions)
+    positions = np.asarray(positions)
     randomness = randomness_for(seed, positions, num_draws)
     state, empty = kernel.init(positions), no_draws(kernel, positions, num_draws)
     _, draws = advance(kernel, target, randomness, state, num_draws, empty)

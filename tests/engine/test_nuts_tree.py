@@ -138,7 +138,7 @@ def test_trees_are_those_of_the_definition(case):
     seed = CASES.index(case)
     made = problem(case, seed)
     draws = sample(made.kernel, made.target, made.start, seed=seed, num_draws=DRAWS)
-    randomness = randomness_for(seed, jnp.asarray(made.start), DRAWS)
+    randomness = randomness_for(seed, made.start, DRAWS)
     leaf = jnp.arange(2**MAX_DEPTH, dtype=jnp.int32)[:, None]
     left_earlier = 0
     for draw in range(DRAWS):
@@ -164,7 +164,8 @@ def test_trees_are_those_of_the_definition(case):
             assert_close(found[name][~earlier], expected[name][~earlier])
         left_earlier += earlier.sum()
 
-    values = dict(zip(made.kernel.statistics, draws.statistics.swapaxes(0, 1)))
+    statistics = draws.statistics.swapaxes(0, 1)
+    values = dict(zip(made.kernel.statistics, statistics, strict=True))
     assert_trees_of_all_kinds(case, values, left_earlier)
 
 

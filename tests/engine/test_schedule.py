@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ppl._pytree import replace
 from ppl.infer.engine.kernels import HMC, NUTS
 from ppl.infer.engine.metric import Dense, Diagonal
 from ppl.infer.engine.randomness import Randomness
@@ -88,7 +89,7 @@ def begin(kernel: str, target: str, companions: float = 0.3, bank: int = DRAWS) 
     step_size = jnp.full(CHAINS, companions, jnp.float32).at[0].set(0.3)
     positions = np.random.default_rng(5).normal(size=(made.dim, CHAINS))
     positions[:, 1:] *= companions
-    start = jnp.asarray(positions.astype(np.float32))
+    start = positions.astype(np.float32)
     ready = KERNELS[kernel](step_size, made.dim)
     room = no_draws(ready, start, DRAWS + 2)
     randomness = randomness_for(11, start, bank)
@@ -144,6 +145,22 @@ def test_draws_do_not_depend_on_refills_on_the_way(kernel, target):
     while (run.draws.count < DRAWS).any():
         run = run.refilled().after(7, DRAWS)
     assert_same(run.draws, begin(kernel, target).to(DRAWS).draws)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_draws_do_not_depend_on_the_room(target):
+    """Chains whose trees need more room than there is wait until they are given it."""
+    roomy = begin("nuts", target)
+    cramped = roomy._replace(kernel=replace(roomy.kernel, levels=2))
+    cramped = cramped._replace(state=cramped.kernel.init(roomy.start))
+    cramped = cramped.after(500, DRAWS)
+    assert cramped.kernel.cramped(cramped.state)
+    assert (cramped.draws.count < DRAWS).any()
+    kernel, state = cramped.kernel.with_room(cramped.state)
+    assert kernel.levels == roomy.kernel.levels
+    found = cramped._replace(kernel=kernel, state=state).to(DRAWS)
+    assert not found.kernel.cramped(found.state)
+    assert_same(found.draws, roomy.to(DRAWS).draws)
 
 
 @every_kernel

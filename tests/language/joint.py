@@ -1,4 +1,4 @@
-"""What the tests of the language share: joint densities, read off a trace or NumPyro."""
+"""What the tests of the language share: joint densities, here and in NumPyro."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -31,8 +31,8 @@ def model():
 BASE = draw(model)  # the draws of seed 0
 A = BASE["a"].value
 
-# Each handler aims at site `a`, with the value that `a` has anyway: so it may change `a`
-# itself and nothing else. What it does to log densities is a factor.
+# Each handler aims at site `a`, with the value that `a` has anyway: so it may change
+# `a` itself and nothing else. What it does to log densities is a factor.
 HANDLERS = {
     "block": (partial(handlers.block, hide=["a"]), {"a"}, 1.0),
     "condition": (partial(handlers.condition, data={"a": A}), {"a"}, 1.0),
@@ -95,9 +95,8 @@ def test_unrelated_sites_stay_as_they_are(name):
 
 @every
 def test_wrapping_is_the_same_as_a_with_statement(name):
-    with handlers.trace() as within:
-        with make(name):
-            result = inner(name)()
+    with handlers.trace() as within, make(name):
+        result = inner(name)()
     equal_traces(within, sites(make(name, inner(name))))
     assert same(result, make(name, inner(name))())
 

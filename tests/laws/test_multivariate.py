@@ -254,7 +254,6 @@ def test_mapping_over_parameters_is_the_loop(case):
 def test_eager_is_compiled(case):
     d, values = case.build(), draws(case)[:3]
     close(d.log_prob(values), log_prob(case)(case.rounded(np.float32), values), 1e-5)
-    close(d.log_prob(values[0]), d.log_prob(values)[0], 1e-5)
 
 
 @ALL
@@ -279,8 +278,9 @@ def test_shapes_of_wrapped_distributions(case):
     assert shapes(d.expand((4, 5)).to_event()) == ((), (4, 5, *event))
     masked = d.expand((4,)).mask(np.array([True, False, True, True]))
     assert shapes(masked, (2,)) == ((4,), event)
-    densities = masked.log_prob(np.broadcast_to(value, (4, *event)))
-    close(densities, np.where(masked._mask, d.log_prob(value), 0.0), 1e-5)
+    densities = jax.jit(masked.log_prob)(np.broadcast_to(value, (4, *event)))
+    alone = log_prob(case)(case.rounded(np.float32), value)
+    close(densities, np.where([True, False, True, True], alone, 0.0), 1e-5)
 
 
 @ALL
@@ -360,17 +360,19 @@ def test_transformed_follows_a_named_family():
     )
     same = st.lognorm(0.4, scale=np.exp([0.1, -1.0]))
     x, q = np.array([[0.2, 0.5], [1.0, 3.0]]), np.array([[0.1], [0.9]])
-    close(d.log_prob(x), same.logpdf(x), 1e-5)
-    close(d.cdf(x), same.cdf(x), 1e-5)
-    close(d.icdf(q), same.ppf(q), 1e-5)
-    close(d.cdf(np.array([-1.0, np.inf])), [0.0, 1.0], 1e-6)
+    cdf, icdf = jax.jit(d.cdf), jax.jit(d.icdf)
+    close(jax.jit(d.log_prob)(x), same.logpdf(x), 1e-5)
+    close(cdf(x), same.cdf(x), 1e-5)
+    close(icdf(q), same.ppf(q), 1e-5)
+    close(cdf(np.array([-1.0, np.inf])), [0.0, 1.0], 1e-6)
 
     falling = dist.TransformedDistribution(
         dist.Normal(0.0, 1.0), [t.ExpTransform(), t.AffineTransform(3.0, -2.0)]
     )
     assert falling.support == c.less_than(3.0)
-    close(falling.cdf(falling.icdf(q)), q, 1e-5)
-    close(falling.cdf(np.array([3.0, 4.0])), [1.0, 1.0], 1e-6)
+    cdf, icdf = jax.jit(falling.cdf), jax.jit(falling.icdf)
+    close(cdf(icdf(q)), q, 1e-5)
+    close(cdf(np.array([3.0, 4.0])), [1.0, 1.0], 1e-6)
 
 
 def test_transformed_has_the_dims_that_its_parts_make():

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ShapeError
 from ppl._pytree import pytree, static
@@ -34,7 +35,7 @@ def all_over(ok: Any, event_dim: int, what: Any = "this constraint") -> Any:
 
 def shown(bound: Any) -> str:
     """A bound as it reads in a rule."""
-    if isinstance(bound, jax.core.Tracer):
+    if isinstance(bound, Tracer):
         return "a traced value"
     bound = np.asarray(bound)
     return f"{bound:g}" if bound.ndim == 0 else str(bound.tolist())
@@ -65,7 +66,7 @@ class ByValue:
         theirs, theirs_def = jax.tree.flatten(other)
         if mine_def != theirs_def:
             return False
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in (*mine, *theirs)):
+        if any(isinstance(leaf, Tracer) for leaf in (*mine, *theirs)):
             return all(a is b for a, b in zip(mine, theirs, strict=True))
         return all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
 

@@ -121,11 +121,11 @@ class InverseTransform(Transform):
     base: Transform
 
     @property
-    def domain(self) -> Constraint:  # type: ignore[override]
+    def domain(self) -> Constraint:
         return self.base.codomain
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return self.base.domain
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
@@ -157,11 +157,11 @@ class IndependentTransform(Transform):
     reinterpreted_batch_ndims: int = static(default=1)
 
     @property
-    def domain(self) -> Constraint:  # type: ignore[override]
+    def domain(self) -> Constraint:
         return with_event_dims(self.base.domain, self.reinterpreted_batch_ndims)
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return with_event_dims(self.base.codomain, self.reinterpreted_batch_ndims)
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
@@ -211,12 +211,12 @@ class ComposeTransform(Transform):
         return made
 
     @property
-    def domain(self) -> Constraint:  # type: ignore[override]
+    def domain(self) -> Constraint:
         first = self.parts[0].domain if self.parts else constraints.real
         return with_event_dims(first, self.domain_dims() - first.event_dim)
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return self.image(self.domain)
 
     def image(self, support: Constraint) -> Constraint:

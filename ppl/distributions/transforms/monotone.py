@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 from ppl._typing import ArrayLike
 from ppl.distributions import constraints
@@ -98,7 +98,7 @@ class MonotoneTransform(Transform):
     def _ordered_image(self) -> Constraint:
         """The image of the increasing vectors."""
         sign = self.sign
-        if not isinstance(sign, jax.core.Tracer) and np.all(sign > 0):
+        if not isinstance(sign, Tracer) and np.all(sign > 0):
             if self.whole_codomain == constraints.real:
                 return constraints.ordered_vector
             if self.whole_codomain == constraints.positive:
@@ -108,7 +108,7 @@ class MonotoneTransform(Transform):
     def _half(self, ends: list[Any], codomain: _Ends, *, closed: bool) -> Constraint:
         """The image of a set that has one end of its own."""
         sign = self.sign
-        known = not isinstance(sign, jax.core.Tracer)
+        known = not isinstance(sign, Tracer)
         if known and np.all(sign < 0):
             ends.reverse()
         elif not (known and np.all(sign > 0)):  # traced, or of both signs

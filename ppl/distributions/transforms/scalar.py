@@ -78,7 +78,7 @@ class IdentityTransform(Transform):
     domain: Constraint = constraints.real
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return self.domain
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
@@ -109,7 +109,7 @@ class ExpTransform(MonotoneTransform):
     whole_codomain = constraints.positive
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return self.image(self.domain)
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
@@ -133,7 +133,7 @@ class AffineTransform(MonotoneTransform):
     domain: Constraint = constraints.real
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return self.image(self.domain)
 
     def _log_scale(self, y: Array) -> Array:
@@ -189,10 +189,10 @@ class IntervalTransform(MonotoneTransform):
     high: ArrayLike
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return constraints.interval(self.low, self.high)
 
-    whole_codomain = codomain  # type: ignore[assignment]
+    whole_codomain = codomain
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         x = as_float(x)
@@ -220,12 +220,12 @@ class HalfLineTransform(MonotoneTransform):
     direction: int = static(default=1)
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         if self.direction > 0:
             return constraints.greater_than(self.bound)
         return constraints.less_than(self.bound)
 
-    whole_codomain = codomain  # type: ignore[assignment]
+    whole_codomain = codomain
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         x = as_float(x)

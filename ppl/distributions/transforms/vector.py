@@ -176,11 +176,11 @@ class ReshapeTransform(Transform):
         object.__setattr__(self, "_inverse_shape", inverse_shape)
 
     @property
-    def domain(self) -> Constraint:  # type: ignore[override]
+    def domain(self) -> Constraint:
         return with_event_dims(constraints.real, len(self._inverse_shape))
 
     @property
-    def codomain(self) -> Constraint:  # type: ignore[override]
+    def codomain(self) -> Constraint:
         return with_event_dims(constraints.real, len(self._forward_shape))
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:

@@ -26,7 +26,11 @@ class Leaf(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Leaves kept for U-turn checks: (slots, dim, chains); p . T, (slots, chains)."""
+    """Leaves kept for U-turn checks: (slots, dim, chains); p . T, (slots, chains).
+
+    In the first half of the slots are the first leaves of the sub-trees that are open,
+    by level; in the second half the leaves just before those.
+    """
 
     momentum: Array
     integral: Array
@@ -110,8 +114,7 @@ class NUTSState(NamedTuple):
         outer: The end of the trajectory that does not grow.
         candidate: From the tree: the draw, once the trajectory ends.
         candidate_sub: From the present sub-tree.
-        first: First leaves of open sub-trees, by level.
-        before: The leaves just before those.
+        stored: Leaves for later U-turn checks.
     """
 
     progress: Progress
@@ -121,8 +124,7 @@ class NUTSState(NamedTuple):
     outer: Leaf
     candidate: Candidate
     candidate_sub: Candidate
-    first: Stored
-    before: Stored
+    stored: Stored
 
     @property
     def draw(self) -> Array:

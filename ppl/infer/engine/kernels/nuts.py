@@ -95,8 +95,7 @@ class NUTS(AbstractKernel):
             outer=leaf,
             candidate=Candidate(positions, zeros(dim)),
             candidate_sub=Candidate(positions, zeros(dim)),
-            first=Stored(zeros(n, dim), zeros(n, dim), zeros(n)),
-            before=Stored(zeros(n, dim), zeros(n, dim), zeros(n)),
+            stored=Stored(zeros(2 * n, dim), zeros(2 * n, dim), zeros(2 * n)),
         )
 
     def single_step(self, step_size: float) -> NUTS:
@@ -110,11 +109,14 @@ class NUTS(AbstractKernel):
         more = levels - self.levels
 
         def grown(stored: Stored) -> Stored:
-            return Stored(
-                *(jnp.concatenate([a, a[:1].repeat(more, 0)]) for a in stored)
-            )
+            return Stored(*(longer(jnp.asarray(a)) for a in stored))
 
-        state = state._replace(first=grown(state.first), before=grown(state.before))
+        def longer(array: Array) -> Array:
+            halves = array.reshape(2, -1, *array.shape[1:])
+            room = halves[:, :1].repeat(more, 1)
+            return jnp.concatenate([halves, room], 1).reshape(-1, *array.shape[1:])
+
+        state = state._replace(stored=grown(state.stored))
         return replace(self, levels=levels), state
 
     def evaluation(self, state: NUTSState) -> tuple[Array, Array]:
@@ -143,15 +145,12 @@ class NUTS(AbstractKernel):
         s, here, outer = self._placed(randomness, state, candidate, alive)
         growing = alive & ~s.unvalued
         leaf, logp = self._leapfrog(target, here, jnp.where(growing, s.sign, 0.0))
-        turns = self._turns(s, leaf, outer, state.first, state.before)
+        stored = self._stored(s, state.stored, leaf, here, growing)
+        turns = self._turns(s, leaf, outer, stored)
         words = randomness.words(s.draw, s.leaves)
         s, decided, statistics = self._decided(s, leaf, logp, turns, words, alive)
         begin = jnp.where(alive, decided.begin, state.decided.begin)
         swap = jnp.where(alive, decided.swap, state.decided.swap)
-        keep = growing & (state.progress.leaf & 1 == 0)
-        level = jax.lax.population_count(state.progress.leaf >> 1)
-        slots = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
-        write = keep & (slots == level)
         return NUTSState(
             progress=s,
             decided=decided._replace(begin=begin, swap=swap),
@@ -160,8 +159,7 @@ class NUTS(AbstractKernel):
             outer=outer,
             candidate=candidate,
             candidate_sub=sub,
-            first=_written(state.first, write, leaf),
-            before=_written(state.before, write, here),
+            stored=stored,
         ), emitted
 
     def _placed(
@@ -201,14 +199,34 @@ class NUTS(AbstractKernel):
         product = dot(momentum, integral)
         return Leaf(position, momentum, gradient, integral, product), logp
 
+    def _stored(
+        self, s: Progress, stored: Stored, leaf: Leaf, last: Leaf, growing: Array
+    ) -> Stored:
+        """Keep the newest leaf, and the last one before it, if a sub-tree begins."""
+        keep = growing & (s.leaf & 1 == 0)
+        level = jax.lax.population_count(s.leaf >> 1)
+        slot = jnp.arange(2 * self.levels, dtype=jnp.int32)[:, None]
+        write = keep & (slot % self.levels == level)
+        first = slot < self.levels
+
+        def kept(old: Array, newest: Array, before: Array) -> Array:
+            vector = newest.ndim > 1
+            at, new = (write[:, None], first[:, None]) if vector else (write, first)
+            return jnp.where(at, jnp.where(new, newest, before), old)
+
+        return Stored(
+            kept(stored.momentum, leaf.momentum, last.momentum),
+            kept(stored.integral, leaf.integral, last.integral),
+            kept(stored.product, leaf.product, last.product),
+        )
+
     def _turns(
-        self, s: Progress, leaf: Leaf, outer: Leaf, first: Stored, before: Stored
+        self, s: Progress, leaf: Leaf, outer: Leaf, stored: Stored
     ) -> tuple[Array, Array, Array]:
         """U-turns of the newest leaf with stored ones.
 
         Returns:
-            Whether one is in the sub-tree; with the far end; and with the end that
-            grew.
+            Whether one is in the sub-tree; with the far end; and with the end that grew.
         """
         n = s.leaf
         level = jax.lax.population_count(n >> 1)
@@ -216,17 +234,16 @@ class NUTS(AbstractKernel):
         lowest = level - ones + 1
         odd = n & 1 == 1
         slot = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
+        turned = _turned(stored, leaf, s.sign)
 
-        # (first, newest): whole sub-trees at odd n; left half with the right half's
-        # first leaf at even n, as soon as that leaf is there
-        on_first = _turned(first, leaf, s.sign)
-        of_first = jnp.where(odd, (slot >= lowest) & (slot <= level), slot == level - 1)
-        # (before, newest): the left half's last leaf with the right half
-        on_before = _turned(before, leaf, s.sign)
-        of_before = odd & (slot > lowest) & (slot <= level)
-        within = ((on_first & of_first) | (on_before & of_before)).any(0)
+        # a first leaf with the newest: whole sub-trees at odd n; at even n the left half
+        # with the right half's first leaf, as soon as that leaf is there
+        first = jnp.where(odd, (slot >= lowest) & (slot <= level), slot == level - 1)
+        # a leaf just before: the left half's last leaf with the right half
+        before = odd & (slot > lowest) & (slot <= level)
+        within = (turned & jnp.concatenate([first, before])).any(0)
         far = Stored(outer.momentum, outer.integral, outer.product)
-        return within, _turned(far, leaf, s.sign), on_before[0]
+        return within, _turned(far, leaf, s.sign), turned[self.levels]
 
     def _decided(
         self,
@@ -304,12 +321,3 @@ def _turned(stored: Stored, leaf: Leaf, sign: Array) -> Array:
     from_stored = dot(stored.momentum, leaf.integral) - stored.product
     from_newest = leaf.product - dot(stored.integral, leaf.momentum)
     return (sign * from_stored <= 0) | (sign * from_newest <= 0)
-
-
-def _written(stored: Stored, write: Array, leaf: Leaf) -> Stored:
-    vectors = write[:, None, :]
-    return Stored(
-        jnp.where(vectors, leaf.momentum, stored.momentum),
-        jnp.where(vectors, leaf.integral, stored.integral),
-        jnp.where(write, leaf.product, stored.product),
-    )
