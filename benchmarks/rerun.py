@@ -206,9 +206,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     os.environ["PPL_COMPILATION_CACHE"] = "off"
     settings = {"chains": args.chains, "warmup": args.draws, "draws": args.draws}
-    print(
-        f"{machine()}; {args.repeats} repeats, {args.chains} × ({args.draws} + {args.draws}) draws"
-    )
+    size = f"{args.chains} × ({args.draws} + {args.draws}) draws"
+    print(f"{machine()}; {args.repeats} repeats of {size}")
     for name in args.model:
         problem = PROBLEMS[name]
         found, ways = measure(problem, settings, args.repeats)

@@ -53,7 +53,7 @@ def fit(model, seed=0, draws=1000, chains=4):
     options = {"seed": seed, "warmup": draws, "draws": draws, "chains": chains}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PPLWarning)
-        return ppl.fit(sampler, EFFECT, ERROR, progress=sys.stderr.isatty(), **options)
+        return ppl.fit(sampler, EFFECT, ERROR, **options)
 
 
 def report(title, posterior):

@@ -152,7 +152,6 @@ def main(arguments=None):
         warmup=options.draws,
         draws=options.draws,
         chains=options.chains,
-        progress=sys.stderr.isatty(),
     )
     probability = predict(posterior, X_test)
     report(posterior, probability, y_test)

@@ -84,6 +84,10 @@ class UnknownNameError(PPLError, KeyError):
     __str__ = Exception.__str__  # KeyError would print the repr of the message
 
 
+class EngineError(PPLError, RuntimeError):
+    """The engine was driven in an order that cannot go on."""
+
+
 class StartingPointError(PPLError, RuntimeError):
     """No starting point with finite density and gradient was found."""
 

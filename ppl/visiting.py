@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ControlFlowError, DuplicateSiteError
+from ppl._errors import ControlFlowError, DuplicateSiteError, LeakedSiteError
 from ppl._sites import (
     Deterministic,
     Handler,
@@ -85,6 +85,8 @@ def fingerprint(jaxpr: Any) -> str:
     """A digest of a traced program and of every array that it closes over."""
     digest = hashlib.blake2b(str(jaxpr.jaxpr).encode(), digest_size=16)
     for const in _constants(jaxpr):
+        if isinstance(const, jax.core.Tracer):
+            raise leaked(None)
         array = np.asarray(const)
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())
@@ -101,6 +103,19 @@ def _constants(jaxpr: Any) -> Iterator[Any]:
 
 
 # --- what a failed run tells ----------------------------------------------------------
+
+
+def leaked(site: Site | None) -> LeakedSiteError:
+    """The error for a statement under a transformation that handlers cannot see."""
+    name = site.name if site else None
+    return LeakedSiteError(
+        "a statement runs inside jax.jit, vmap, scan or cond, where handlers cannot "
+        f"see it{f' ({site.line})' if site else ''}.",
+        site=name,
+        value=name,
+        hint="Take jit away (all of the model is compiled anyway), use ppl.plate "
+        "instead of vmap, and keep statements out of JAX's loops and branches.",
+    )
 
 
 def needs_values(error: Exception) -> bool:

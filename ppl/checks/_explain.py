@@ -9,15 +9,17 @@ import jax
 
 from ppl._errors import (
     ArgumentTypeError,
+    LeakedSiteError,
     PPLError,
     RandomnessError,
     unknown_name,
 )
 from ppl._typing import Model
 from ppl.checks._structure import subsampled
-from ppl.checks._watch import leaked
+from ppl.checks._watch import Leaks
 from ppl.handlers.seed import seed
 from ppl.target import trace_model
+from ppl.visiting import leaked
 
 
 def explained(
@@ -27,10 +29,10 @@ def explained(
     match error:
         case RandomnessError():
             return _subsampling_error(model, args, kwargs)
+        case LeakedSiteError() | jax.errors.UnexpectedTracerError():
+            return _leak(model, args, kwargs)
         case PPLError():
             return None
-        case jax.errors.UnexpectedTracerError():
-            return leaked(None)
         case TypeError():
             return _call_error(error, model, args, kwargs)
     return None
@@ -107,3 +109,16 @@ def _no_key(
         hint="Wrap it, which gives it the same key at each evaluation: "
         "ppl.handlers.seed(model, rng_seed=0).",
     )
+
+
+def _leak(
+    model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> LeakedSiteError:
+    """The error for a statement that handlers cannot see, with its name if possible."""
+    try:
+        trace_model(Leaks(model), args, kwargs)
+    except LeakedSiteError as named:
+        return named
+    except Exception:  # noqa: BLE001  (JAX does not run a statement again that it knows)
+        return leaked(None)
+    return leaked(None)

@@ -17,7 +17,7 @@ from ppl.checks._probe import points
 from ppl.checks._resolution import ResolutionWarning, coarse_arrays
 from ppl.checks._structure import check_structure
 from ppl.checks._values import argument_names, check_values
-from ppl.checks._watch import Watch
+from ppl.checks._watch import Constants
 from ppl.target import LogDensity, SiteInfo, Traced, trace_again, trace_model
 
 _KNOWN_LIMIT = 4096
@@ -44,9 +44,9 @@ def checked(
     Raises:
         PPLError: Something is wrong; the classes say what.
     """
-    watch = Watch(model)
+    constants = Constants(model)
     try:
-        traced = trace_model(watch, args, kwargs)
+        traced = trace_model(constants, args, kwargs)
     except Exception as error:  # noqa: BLE001  (what it says is raised again)
         better = explained(error, model, args, kwargs)
         if better is None:
@@ -59,7 +59,7 @@ def checked(
         check_values(traced)
     arguments = zip(argument_names(traced.density), traced.density.data, strict=True)
     notes = coarse_arrays(arguments, "argument '{}'")
-    notes += coarse_arrays(watch.constants.items(), "observed values of site '{}'")
+    notes += coarse_arrays(constants.values.items(), "observed values of site '{}'")
     for note in notes:
         warn(note, ResolutionWarning)
     return traced

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
@@ -243,12 +242,11 @@ def varies(density: LogDensity, name: str, check: int | None = None) -> bool:
         return site.value, site.fn.support
 
     jaxpr = jax.make_jaxpr(parts)(density, abstract_position(density)).jaxpr
-    reached = {jaxpr.invars[-1]}
-    literal = jax.extend.core.Literal
+    reached = {id(jaxpr.invars[-1])}
     for equation in jaxpr.eqns:
-        if any(not isinstance(v, literal) and v in reached for v in equation.invars):
-            reached.update(equation.outvars)
-    return any(not isinstance(v, literal) and v in reached for v in jaxpr.outvars)
+        if any(id(v) in reached for v in equation.invars):
+            reached.update(map(id, equation.outvars))
+    return any(id(v) in reached for v in jaxpr.outvars)
 
 
 def abstract_position(density: LogDensity) -> jax.ShapeDtypeStruct:

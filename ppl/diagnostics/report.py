@@ -26,7 +26,7 @@ RHAT_MAX = 1.01  # Vehtari et al. 2021
 RHAT_NEVER = 1.1  # no run is so short that this is chance
 FALSE_ALARM = 1e-4  # chance of an R-hat warning in a healthy run
 SHORT_CHAINS = 6  # by how much short chains underestimate their time, measured
-LONGEST_TIME = 1.5  # what is excused in the shortest runs
+LONGEST_TIME = 1.5  # what is excused; slow chains are no excuse
 ESS_TOTAL = 400
 ESS_PER_CHAIN = 100
 ESS_CHAINS = 16
@@ -69,8 +69,7 @@ def diagnose(posterior: Results, columns: _Columns | None = None) -> list[Findin
     m - 1 degrees. The time comes from within the chains: chains that sit in different
     modes do not excuse themselves. Short chains underestimate it, for AR(1) chains by
     a factor of about 1 + 6 time / n, which is put right. Slow chains are no excuse
-    either: no more time is granted than leaves 800 effective draws (or than 1.5 in runs
-    too short for that). At 4 x 1000 independent draws the bound is below 1.01; at
+    either: no more time than 1.5 is granted. So at 4 x 1000 draws the bound is 1.01; at
     4 x 100 it is 1.05, where a bare 1.01 cries wolf in nearly every run.
 
     **Effective sample size**, the smaller of bulk and tail. At least 400 in all, which
@@ -233,8 +232,7 @@ def _disagreement(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding
     spread = chdtri(degrees, FALSE_ALARM / (2 * len(scalars))) / degrees
     time = np.fmax(scalars.column("time"), 1.0)
     time *= 1 + SHORT_CHAINS * time / half
-    longest = shape[0] * shape[1] / (2 * ESS_TOTAL)
-    time = np.fmin(time, max(longest, LONGEST_TIME))
+    time = np.fmin(time, LONGEST_TIME)
     chance = np.sqrt(1 + (time * spread - 1) / half)
     bound = np.fmax(RHAT_MAX, np.fmin(chance, RHAT_NEVER))
     values = scalars.column("r_hat")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from typing import Any
 
+from ppl._errors import ArgumentError
 from ppl._typing import Model
 from ppl.diagnostics import warn_findings
 from ppl.infer.engine.interrupt import Interrupts
@@ -23,7 +26,7 @@ def fit(
     thinning: int = 1,
     seed: Any = None,
     keep_warmup: bool = False,
-    progress: bool = True,
+    progress: bool | None = None,
     chunk: int | None = None,
     **kwargs: Any,
 ) -> Posterior:
@@ -40,7 +43,7 @@ def fit(
         seed: An int or a JAX key; None takes one from the operating system. It is
             stored in the result: `posterior.attrs["seed"]`.
         keep_warmup: Keep the warm-up's draws in `warmup_samples`.
-        progress: Whether to show a bar.
+        progress: Whether to show a bar; None shows one in terminals and notebooks.
         chunk: Steps between two looks of the host at the run; changes no draw.
         **kwargs: Keyword arguments of the model.
 
@@ -53,7 +56,8 @@ def fit(
         KeyboardInterrupt: Ctrl-C came before every chain had a draw. Later, what all
             chains have finished is returned, with `attrs["interrupted"]` true.
     """
-    sampler = model if isinstance(model, AbstractSampler) else NUTS(model)
+    sampler = _sampler(model, kwargs)
+    progress = _interactive() if progress is None else progress
     settings = Settings(warmup, draws, chains, thinning, progress=progress, chunk=chunk)
     seed = fresh_seed() if seed is None else seed
     total = (settings.num_warmup + settings.num_samples) * settings.num_chains
@@ -64,3 +68,26 @@ def fit(
         posterior = session.sample(bar, stop)
     warn_findings(posterior.findings)
     return posterior
+
+
+def _sampler(model: Any, kwargs: dict[str, Any]) -> AbstractSampler:
+    """The sampler given, or NUTS; settings of a sampler do not belong to `fit`."""
+    if isinstance(model, AbstractSampler):
+        return model
+    sampler = NUTS(model)
+    known = inspect.signature(NUTS).parameters
+    own = inspect.signature(model).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in own.values())
+    for name in kwargs:
+        if name in known and name not in own and not takes_any:
+            raise ArgumentError(
+                f"'{name}' is a setting of the sampler, not of fit.",
+                value=kwargs[name],
+                hint=f"Write ppl.fit(NUTS(model, {name}=…), …).",
+            )
+    return sampler
+
+
+def _interactive() -> bool:
+    """Whether somebody watches: a terminal or a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -26,6 +26,12 @@ from ppl.posterior import Posterior
 from ppl.target import LogDensity, Traced, constrain, observed_values
 
 _CONSTRAIN_BYTES = 64 * 2**20
+_CALLED = {
+    "num_warmup": "num_warmup (warmup)",
+    "num_samples": "num_samples (draws)",
+    "num_chains": "num_chains (chains)",
+    "thinning": "thinning",
+}
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,13 @@ class Settings:
             value, least = getattr(self, name), int(name != "num_warmup")
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
                 raise ArgumentTypeError(
-                    f"{name} must be an int, got {value!r} ({type(value).__name__}).",
+                    f"{_CALLED[name]} must be an int, got {value!r} "
+                    f"({type(value).__name__}).",
                     value=value,
                 )
             if value < least:
                 raise ArgumentError(
-                    f"{name} must be >= {least}, got {value}.", value=value
+                    f"{_CALLED[name]} must be >= {least}, got {value}.", value=value
                 )
             object.__setattr__(self, name, int(value))
         if self.num_samples < self.thinning:
@@ -118,7 +125,7 @@ class Session:
     def sample(self, progress: Progress, interrupts: Interrupts) -> Posterior:
         """Draw, and label the draws; an interrupted run keeps what all chains have."""
         run, s = self.run, self.settings
-        progress.phase = "sample"
+        progress.enter("sample")
         began = time.perf_counter()
         sink = driver.memory_sink(run, s.num_samples // s.thinning)
         collector = Collector(run, sink, progress, thinning=s.thinning)
@@ -146,7 +153,7 @@ class Session:
         plates = self.traced.plates.values()
         first = self.timings.get("warmup", 0.0)
         return Posterior(
-            samples=constrained(density, sink.position[:, :kept]),
+            samples=self._values(sink.position[:, :kept]),
             sample_stats=self._statistics(sink.statistics[:, :kept]),
             dims={name: info.dims for name, info in infos.items()},
             coords={
@@ -154,7 +161,7 @@ class Session:
             },
             observed_data=observed,
             constant_data=_constant_data(density, observed),
-            warmup_samples=constrained(density, warmup.position) if warmup else {},
+            warmup_samples=self._values(warmup.position) if warmup else {},
             warmup_sample_stats=self._statistics(warmup.statistics) if warmup else {},
             deterministic=frozenset(
                 name for name, info in infos.items() if info.type == "deterministic"
@@ -170,6 +177,11 @@ class Session:
                 "interrupted": interrupted,
             },
         )
+
+    def _values(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Values by site, in the order of the model."""
+        values = constrained(self.density, positions)
+        return {name: values[name] for name in self.traced.sites if name in values}
 
     def _statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Statistics under ArviZ's names, (chains, draws) each."""

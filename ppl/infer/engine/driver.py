@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ppl._errors import ArgumentError
+from ppl._errors import ArgumentError, EngineError
 from ppl.infer.engine.adapt.windows import Windows, step_size
 from ppl.infer.engine.chunk import Buffer, run_chunk
 from ppl.infer.engine.kernel import AbstractKernel, Target
@@ -28,6 +28,7 @@ _BUFFER_BYTES = 8 * 2**20
 _BANK_BYTES = 8 * 2**20
 _CHUNK_SECONDS = 0.25
 _FIRST_STEPS = 32
+_IDLE_CHUNKS = 3  # a chunk may do nothing while room or random numbers are on their way
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,7 @@ def advance(
         Whether all chains finished; if not, `stop` said so.
     """
     goal = run.draws + num_draws
-    pending = dispatch(run, goal)
+    pending, idle = dispatch(run, goal), 0
     began = time.perf_counter()
     while True:
         following = dispatch(run, goal) if ahead else None
@@ -263,11 +264,16 @@ def advance(
         run.pace, began = (now - began) / max(steps, 1), now
         if pending.cramped:
             run.kernel, run.state = run.kernel.with_room(run.state)
-        finished = bool((collector.counts >= num_draws).all())
-        if finished or stop():
+        if (collector.counts >= num_draws).all() or stop():
             if following is not None:
                 collector.take(following)
             return bool((collector.counts >= num_draws).all())
+        idle = 0 if steps else idle + 1
+        if idle > _IDLE_CHUNKS:
+            raise EngineError(
+                "no chain can move, though draws are missing.",
+                hint="Close the collector of a phase before the next one begins.",
+            )
         pending = following or dispatch(run, goal)
 
 

@@ -15,7 +15,7 @@ class Progress:
         total: Draws of all chains in the whole run.
         visible: Whether to show a bar.
         draws: Draws finished, of all chains.
-        divergences: Of these, how many diverged.
+        divergences: Draws of the present phase that diverged.
         leapfrogs: Gradient evaluations in these draws.
         step_size: The present mean step size.
     """
@@ -43,6 +43,10 @@ class Progress:
             self.show(force=True)
             self._bar.close()
             self._bar = None
+
+    def enter(self, phase: str) -> None:
+        """Begin a phase, with divergences counted anew."""
+        self.phase, self.divergences = phase, 0
 
     def add(self, draws: int, divergences: int, leapfrogs: int) -> None:
         """Count what one chunk has brought."""

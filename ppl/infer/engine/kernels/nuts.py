@@ -226,7 +226,7 @@ class NUTS(AbstractKernel):
         """U-turns of the newest leaf with stored ones.
 
         Returns:
-            Whether one is in the sub-tree; with the far end; and with the end that grew.
+            Whether one is in the sub-tree; with the far end; with the end that grew.
         """
         n = s.leaf
         level = jax.lax.population_count(n >> 1)
@@ -236,8 +236,8 @@ class NUTS(AbstractKernel):
         slot = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
         turned = _turned(stored, leaf, s.sign)
 
-        # a first leaf with the newest: whole sub-trees at odd n; at even n the left half
-        # with the right half's first leaf, as soon as that leaf is there
+        # a first leaf with the newest: whole sub-trees at odd n; at even n the left
+        # half with the right half's first leaf, as soon as that leaf is there
         first = jnp.where(odd, (slot >= lowest) & (slot <= level), slot == level - 1)
         # a leaf just before: the left half's last leaf with the right half
         before = odd & (slot > lowest) & (slot <= level)
