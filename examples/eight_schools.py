@@ -10,7 +10,6 @@ but a sampler gets through only one of them.
 """
 
 import argparse
-import sys
 import warnings
 from pathlib import Path
 

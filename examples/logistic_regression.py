@@ -8,7 +8,6 @@ along). 70% of them fit the model, the others show how good its predictions are.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import matplotlib
