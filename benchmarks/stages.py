@@ -63,8 +63,7 @@ class Marks:
         compiling = 0.0
         pairs = zip(self.ends[:-1], self.ends[1:], strict=True)
         for (_, begin), (stage, end) in pairs:
-            # an abstract trace by the model check is a check, and compiles nothing
-            inside = 0.0 if stage == "check" else self.compilations.seconds(begin, end)
+            inside = self.compilations.seconds(begin, end)
             compiling += inside
             stages[stage] = stages.get(stage, 0.0) + end - begin - inside
         stages["compile"] = compiling

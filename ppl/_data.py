@@ -25,7 +25,7 @@ def as_array(value: Any) -> Any:
     if isinstance(value, np.ma.MaskedArray):
         if not value.mask.any():
             return value.data
-        return value.astype(float).filled(np.nan)
+        return np.where(value.mask, np.nan, value.data.astype(float))
     if isinstance(value, np.ndarray) and value.dtype.kind == "O":
         return _as_floats(value)
     return value
@@ -55,7 +55,7 @@ def no_number(value: Any) -> bool:
 
 def beyond_int32(value: Any) -> int | None:
     """The integer in `value` that JAX would wrap around, if there is one."""
-    if jax.config.jax_enable_x64 or isinstance(value, bool):
+    if jnp.result_type(int) == np.int64 or isinstance(value, bool):
         return None
     if isinstance(value, int):
         low = high = value

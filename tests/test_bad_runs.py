@@ -18,6 +18,7 @@ from ppl._errors import (
 )
 from ppl.checks import (
     EmptyDataWarning,
+    ImproperPosteriorWarning,
     ResolutionWarning,
     check_values,
     checked,
@@ -64,17 +65,17 @@ def float_as_a_seed():
     ppl.fit(model, Y, seed=1.5, progress=False)
 
 
-@expect(61, ArgumentError, "num_samples must be >= 1, got 0")
+@expect(61, ArgumentError, "num_samples", "must be >= 1, got 0")
 def no_samples():
     run(num_samples=0)
 
 
-@expect(61, ArgumentError, "num_samples must be >= 1, got -5")
+@expect(61, ArgumentError, "num_samples", "must be >= 1, got -5")
 def negative_samples():
     run(num_samples=-5)
 
 
-@expect(61, ArgumentTypeError, "num_samples must be an int, got 10.0")
+@expect(61, ArgumentTypeError, "num_samples", "must be an int, got 10.0")
 def samples_as_float():
     run(num_samples=10.0)
 
@@ -269,6 +270,18 @@ def test_one_empty_site_of_two_warns():
 
     with pytest.warns(EmptyDataWarning, match="'z': 0 observations.$"):
         check(half_empty, np.zeros(2), np.zeros(0))
+
+
+def flat(y, *, used):
+    a = sample("a", dist.ImproperUniform(dist.constraints.real, (), ()))
+    b = sample("b", dist.Normal(0.0, 1.0))
+    sample("y", dist.Normal(a + b if used else b, 1.0), obs=y)
+
+
+def test_flat_site_without_data_warns():
+    with pytest.warns(ImproperPosteriorWarning, match="'a'.*test_bad_runs.py:"):
+        check(flat, np.zeros(2), used=False)
+    check(flat, np.zeros(2), used=True)
 
 
 def located(y):

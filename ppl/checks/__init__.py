@@ -1,5 +1,6 @@
 """The model check before every run: what is wrong, by site, in words."""
 
+from ppl.checks._flow import ImproperPosteriorWarning
 from ppl.checks._model import checked
 from ppl.checks._resolution import ResolutionWarning
 from ppl.checks._starts import diagnose_start
@@ -8,6 +9,7 @@ from ppl.checks._values import check_values
 
 __all__ = [
     "EmptyDataWarning",
+    "ImproperPosteriorWarning",
     "ResolutionWarning",
     "check_structure",
     "check_values",

@@ -13,6 +13,7 @@ from ppl._errors import ModelError, warn
 from ppl._pytree import replace
 from ppl._typing import Model
 from ppl.checks._explain import explained
+from ppl.checks._flow import check_flat_sites
 from ppl.checks._probe import points
 from ppl.checks._resolution import ResolutionWarning, coarse_arrays
 from ppl.checks._structure import check_structure
@@ -55,6 +56,7 @@ def checked(
     traced = _with_model(traced, model)
     check_structure(traced)
     _check_constancy(traced)
+    check_flat_sites(traced)
     if probe:
         check_values(traced)
     arguments = zip(argument_names(traced.density), traced.density.data, strict=True)

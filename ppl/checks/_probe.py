@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._pytree import pytree, static
 from ppl._sites import Sample
@@ -90,11 +91,11 @@ def _findings(density: LogDensity, position: Array) -> Findings:
     free = {entry.name for entry in density.layout.entries}
     checks, given = {}, {}
     for name in terms:
-        site = sites[name]
+        site: Any = sites[name]
         if isinstance(unwrapped(site.fn), Unit):
             continue  # its one parameter is its log density
         for i, check in enumerate(site.fn.parameter_checks()):
-            if isinstance(check.ok, jax.core.Tracer):  # the statement saw the others
+            if isinstance(check.ok, Tracer):  # the statement saw the others
                 checks[name, i] = _code_of_parameter(check, site)
         if name not in free:
             given[name] = _code_of_value(site)
@@ -226,29 +227,3 @@ def look(density: LogDensity, position: np.ndarray, name: str) -> Sample:
     made = jax.tree.map(np.asarray, _look(density, position, name))
     fn, value, mask = made
     return Sample(name, value=value, fn=fn, mask=mask)
-
-
-def varies(density: LogDensity, name: str, check: int | None = None) -> bool:
-    """Whether a parameter, or else a site's value or support, depends on the position.
-
-    Read off the traced program: what depends on an input through an inner function
-    counts as depending on all inputs of it.
-    """
-
-    def parts(density: LogDensity, position: Array) -> Any:
-        site: Any = density.visit(position)[1][name]
-        if check is not None:
-            return site.fn.parameter_checks()[check].value
-        return site.value, site.fn.support
-
-    jaxpr = jax.make_jaxpr(parts)(density, abstract_position(density)).jaxpr
-    reached = {id(jaxpr.invars[-1])}
-    for equation in jaxpr.eqns:
-        if any(id(v) in reached for v in equation.invars):
-            reached.update(map(id, equation.outvars))
-    return any(id(v) in reached for v in jaxpr.outvars)
-
-
-def abstract_position(density: LogDensity) -> jax.ShapeDtypeStruct:
-    """The shape and dtype of a position, for tracing."""
-    return jax.ShapeDtypeStruct((density.layout.size,), jnp.result_type(float))

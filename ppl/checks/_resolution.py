@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import PPLWarning
@@ -21,7 +21,7 @@ class ResolutionWarning(PPLWarning):
 
 def coarse_arrays(pairs: Iterable[tuple[str, Any]], what: str) -> tuple[str, ...]:
     """A note for each array whose spread float32 cannot resolve beside its offset."""
-    if jax.config.jax_enable_x64:
+    if jnp.result_type(float) == np.float64:
         return ()
     notes = []
     for name, value in pairs:

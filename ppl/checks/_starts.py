@@ -11,7 +11,8 @@ import numpy as np
 
 from ppl._errors import StartingPointError
 from ppl._typing import Array
-from ppl.checks._probe import abstract_position, unwrapped
+from ppl.checks._flow import abstract_position
+from ppl.checks._probe import unwrapped
 from ppl.checks._values import broken_parameter, data_error, written
 from ppl.target import LogDensity
 

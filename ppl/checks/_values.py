@@ -10,6 +10,8 @@ import jax
 import numpy as np
 
 from ppl._errors import ModelError, ParameterError, PPLError, SupportError
+from ppl._sites import Sample
+from ppl.checks._flow import varies
 from ppl.checks._probe import (
     EXTREME,
     MISSING,
@@ -23,11 +25,11 @@ from ppl.checks._probe import (
     probe,
     unclear,
     unwrapped,
-    varies,
 )
 from ppl.distributions.constraints import Constraint, Interval, OpenInterval
 from ppl.distributions.distribution import ParameterCheck
 from ppl.target import LogDensity, Traced
+from ppl.visiting import family_of
 
 _ROUNDING = 1e-5  # how far beyond an interval, relative to it, float32 sums may come
 _MISSING = (
@@ -69,7 +71,8 @@ class _Report:
         for column, name in enumerate(self.findings.sites):
             yield from self._of_data(name)
             own = [i for i, (site, _) in enumerate(checks) if site == name]
-            clear = ~(self.codes[:, own] & (MISSING | EXTREME)).any(axis=1)
+            numbers = self.codes[:, own] & (MISSING | EXTREME) == 0
+            clear = np.asarray(numbers.all(axis=1))
             for i in own:
                 yield from self._of_parameter(
                     name, checks[i][1], self.codes[:, i], clear
@@ -155,7 +158,7 @@ def data_error(
     wrong = missing if missing.any() else outside
     if not wrong.any():
         return None
-    family = type(unwrapped(site.fn)).__name__
+    family = family_of(site.fn)
     value = np.broadcast_to(site.value, site.fn.shape())
     index, shown = first(wrong, value)
     count, total = int(wrong.sum()), wrong.size
@@ -184,12 +187,11 @@ def parameter_error(
 ) -> ParameterError | None:
     """The error for a parameter that breaks its rule; None if that was rounding."""
     site = look(density, position, name)
-    base: Any = unwrapped(site.fn)
     check: ParameterCheck = site.fn.parameter_checks()[number]
-    wrong = _wrong(site, check, base)
+    wrong = _wrong(site, check)
     if not wrong.any():
         return None
-    family = type(base).__name__
+    family = family_of(site.fn)
     value = np.asarray(check.value)
     event = value.shape[wrong.ndim :]
     index, shown = first(wrong, np.broadcast_to(value, (*wrong.shape, *event)))
@@ -210,9 +212,10 @@ def parameter_error(
     )
 
 
-def _wrong(site: Any, check: ParameterCheck, base: Any) -> np.ndarray:
+def _wrong(site: Sample, check: ParameterCheck) -> np.ndarray:
     """Where a rule is broken by more than rounding, and no mask switches it off."""
     wrong = ~np.asarray(check.ok)
+    base: Any = unwrapped(site.fn)
     constraint = base.parameter_constraints().get(check.name)
     if isinstance(constraint, Interval | OpenInterval):
         slack = _ROUNDING * (constraint.upper_bound - constraint.lower_bound)

@@ -64,14 +64,14 @@ def _excess(r: Array, otherwise: Array) -> Array:
 
 def _gamma_below(a: Array, x: Array) -> Array:
     """Log of the integral of exp(-drop) over log(x) downwards, for x < a."""
-    limit = _rule(x)[2]
+    long = jnp.maximum(a, _SERIES_BELOW)
 
     def drop(d: Array) -> Array:
         e = jnp.expm1(-d)
-        return (a - x) * d + x * _excess(e, e + d)
+        return (long - x) * d + x * _excess(e, e + d)
 
-    start = _parabola(limit, a - x, x)
-    rule = _integral(drop, lambda d: a - x * jnp.exp(-d), start)
+    start = _parabola(_rule(x)[2], long - x, x)
+    rule = _integral(drop, lambda d: long - x * jnp.exp(-d), start)
     total = jnp.ones_like(x)
     for k in range(_TERMS, 0, -1):
         total = 1 + total * x / (a + k)
@@ -121,26 +121,22 @@ def log_gammaincc(a: Array, x: Array) -> Array:
 
 def _beta_below(a: Array, b: Array, x: Array, y: Array) -> Array:
     """Log of the integral of exp(-drop) over logit(x) downwards, for x <= a / (a + b)."""
-    n, limit = a + b, _rule(x)[2]
+    long = jnp.maximum(a, _SERIES_BELOW)
+    n, gap, small = long + b, long * y - b * x, x < 0.5
 
     def drop(d: Array) -> Array:
         e = jnp.expm1(-d)
         odds = 1 + x * e
         bend = x * _excess(y * e / odds, 0.0) + y * _excess(-x * e / odds, 0.0)
-        small = x < 0.5
-        log_odds = jnp.where(
-            small,
-            jnp.log1p(jnp.where(small, x * e, 0.0)),
-            jnp.log(jnp.where(small, 1.0, y + x * jnp.exp(-d))),
-        )
-        return jnp.where(d < 0.15, (a - n * x) * d + n * bend, a * d + n * log_odds)
+        ratio = jnp.where(small, x * e, y * jnp.expm1(d))
+        straight = n * jnp.log1p(ratio) + jnp.where(small, long, -b) * d
+        return jnp.where(d < 0.15, gap * d + n * bend, straight)
 
     def slope(d: Array) -> Array:
         e = jnp.exp(-d)
-        return a - n * x * e / (y + x * e)
+        return (long * y - b * x * e) / (y + x * e)
 
-    start = _parabola(limit, a - n * x, n * x * y)
-    rule = _integral(drop, slope, start)
+    rule = _integral(drop, slope, _parabola(_rule(x)[2], gap, n * x * y))
     fraction = jnp.log(_beta_fraction(a, b, x) / a)
     return jnp.where(a < _SERIES_BELOW, fraction, rule)
 
@@ -172,7 +168,7 @@ def log_betainc(a: Array, b: Array, x: Array, y: Array) -> Array:
     """
     a, b, x, y = jnp.broadcast_arrays(a, b, x, y)
     few = jnp.where(jnp.minimum(a, b) < _SERIES_BELOW, 1.0, 0.0)
-    swap = x * (a + b + 2 * few) > a + few  # past the middle: take the other tail
+    swap = x * (b + few) > y * (a + few)  # past the middle: take the other tail
     p, q = jnp.where(swap, b, a), jnp.where(swap, a, b)
     u, v = jnp.where(swap, y, x), jnp.where(swap, x, y)
     n = p + q

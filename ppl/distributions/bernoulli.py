@@ -41,6 +41,10 @@ class _AnyBernoulli(Distribution):
         upto = jnp.where(value < 1, self._shares()[1], 1.0)
         return jnp.where(value < 0, 0.0, upto)
 
+    def log_sf(self, value: ArrayLike) -> Array:
+        above = jnp.where(value < 1, jnp.log(self._shares()[0]), -jnp.inf)
+        return jnp.where(value < 0, 0.0, above)
+
     def icdf(self, q: ArrayLike) -> Array:
         return (jnp.asarray(q) > self._shares()[1]).astype(jnp.result_type(int))
 

@@ -212,7 +212,7 @@ class MCMC:
                 f"this run {self.num_chains} and {dim}.",
                 hint="Set post_warmup_state = None to start anew.",
             )
-        run.target = traced.density
+        run.target = jax.device_put(traced.density)
         words = np.array(seed, np.uint32)
         if not np.array_equal(words, run.randomness.seed):
             stale = run.state.draw - run.randomness.bank.shape[0]  # refilled at once

@@ -170,5 +170,6 @@ def slope(case: Case, values: list[Any], x: Any, by: int) -> tuple[float, float]
         if value == 0 or not (inner or i == len(values) and not case.discrete):
             continue
         other = first((i, value * mp.mpf(10) ** -12))
-        motion += abs(other - result) * mp.mpf(10) ** 12
+        if mp.isfinite(other):
+            motion += abs(other - result) * mp.mpf(10) ** 12
     return float(result), float(motion)

@@ -200,6 +200,9 @@ def test_mapping_over_parameters_is_the_loop(case):
     params, values = stacked(case, factors), facts(case).values[:6]
     values = values.reshape(2, 3, *values.shape[1:])
 
+    def density(params, value):
+        return case.make(**params).log_prob(value)
+
     @jax.jit
     def in_each_way(params, values):
         batched = case.make(**params)
@@ -211,7 +214,7 @@ def test_mapping_over_parameters_is_the_loop(case):
         )
         mapped = jax.vmap(lambda p: case.make(**p))(flat)
         twice = jax.vmap(jax.vmap(lambda p: case.make(**p)))(params)
-        nested = jax.vmap(jax.vmap(lambda p, x: case.make(**p).log_prob(x)))
+        nested = jax.vmap(jax.vmap(density))
         assert batched.batch_shape == twice.batch_shape == (2, 3)
         assert mapped.batch_shape == (6,)
         assert {d.event_shape for d in (batched, mapped, twice)} == {values.shape[2:]}

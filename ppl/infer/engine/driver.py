@@ -128,6 +128,7 @@ def start(
     )
     state = kernel.init(np.ascontiguousarray(positions.T))
     state, randomness = place((state, randomness))
+    target = jax.device_put(target)  # once, and not with every chunk
     return Run(kernel, target, state, randomness, rows, early_exit, chunk=chunk)
 
 

@@ -21,6 +21,9 @@ from ppl.infer.engine.kernel import AbstractKernel
 from ppl.infer.engine.metric import metric_from
 
 
+_SHARE = 5  # a round is as long as this share of its window has been so far
+
+
 def schedule(num_warmup: int) -> list[tuple[int, bool]]:
     """Windows as (length, whether a metric is estimated from it), in order."""
     if num_warmup < 20:
@@ -106,7 +109,7 @@ class Windows:
                 with_step_size(kernel.single_step(step), step), 1, counted=False
             )
         left = a.windows[a.window][0] - a.done
-        size = min(max(1, a.done // 10), left)
+        size = min(max(1, a.done // _SHARE), left)
         step = math.exp(a.learner.log_step)
         return Round(with_step_size(kernel, step), size, counted=True)
 
