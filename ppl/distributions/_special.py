@@ -241,10 +241,20 @@ def open_uniform(key: Array, shape: tuple[int, ...]) -> Array:
     return u + 0.5 * jnp.finfo(u.dtype).eps
 
 
+# Draws that under- or overflow stop where a density can still divide them by a scale.
+_ROOM = 2.0**12
+
+
 def clip_positive(x: Array) -> Array:
     """Keep draws inside (0, inf) where they would under- or overflow."""
     limits = jnp.finfo(x.dtype)
-    return jnp.clip(x, limits.tiny, limits.max)
+    return jnp.clip(x, limits.tiny * _ROOM, limits.max / _ROOM)
+
+
+def clip_real(x: Array) -> Array:
+    """Keep draws finite where they would overflow."""
+    most = jnp.finfo(x.dtype).max / _ROOM
+    return jnp.clip(x, -most, most)
 
 
 def clip_unit(x: Array) -> Array:

@@ -67,7 +67,7 @@ class Gamma(Distribution):
     """Gamma, by shape and rate.
 
     For a small concentration many draws are below what a float can hold (40% of those
-    of `Gamma(0.01)` in float32); they become the smallest normal number.
+    of `Gamma(0.01)` in float32); they become nearly the smallest number.
 
     Args:
         concentration: The shape, of shape `batch_shape`.

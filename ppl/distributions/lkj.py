@@ -68,11 +68,11 @@ class LKJCholesky(Distribution):
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         n = self.dimension
         first, second, _ = self._betas()
-        key_first, key_second, key_direction = jax.random.split(key, 3)
+        key_share, key_direction = jax.random.split(key)
         shape = (*sample_shape, *self.batch_shape, n - 1)
-        log_first = jax.random.loggamma(key_first, first, shape)
-        log_second = jax.random.loggamma(key_second, second, shape)
-        log_odds = (log_first - log_second)[..., None]
+        both = jnp.stack([first, second], axis=-1)  # a Beta draw from two Gamma draws
+        log_gamma = jax.random.loggamma(key_share, both, (*shape, 2))
+        log_odds = log_gamma[..., :1] - log_gamma[..., 1:]
 
         direction = jnp.tril(jax.random.normal(key_direction, (*shape, n - 1)))
         norm = jnp.sqrt((direction * direction).sum(-1, keepdims=True))

@@ -116,7 +116,7 @@ class HalfNormal(Distribution):
 class LogNormal(Distribution):
     r"""Log normal: the exponential of $\mathcal{N}(\mu, \sigma^2)$.
 
-    Draws that would leave the range of the float type stop at its ends.
+    Draws that would leave the range of the float type stop near its ends.
 
     Args:
         loc: The mean $\mu$ of the logarithm.

@@ -12,6 +12,7 @@ from ppl.distributions._special import (
     HALF_LOG_2PI,
     LOG_2,
     as_floats,
+    clip_real,
     fused,
     half_step,
     half_step_slope,
@@ -41,7 +42,7 @@ def _log_tail(df: ArrayLike, z: ArrayLike) -> Array:
 class StudentT(Distribution):
     """Student's t, shifted and scaled.
 
-    For very few degrees of freedom draws that would overflow stop at the ends of the
+    For very few degrees of freedom draws that would overflow stop near the ends of the
     range of the float type.
 
     Args:
@@ -63,9 +64,8 @@ class StudentT(Distribution):
         half = 0.5 * jnp.asarray(self.df)
         # By logarithms, or the gamma draws would be zero for few degrees of freedom.
         log_gamma = jax.random.loggamma(key_gamma, half, shape)
-        draws = self.loc + self.scale * eps * jnp.exp(0.5 * (jnp.log(half) - log_gamma))
-        most = jnp.finfo(draws.dtype).max
-        return jnp.clip(draws, -most, most)
+        t = clip_real(eps * jnp.exp(0.5 * (jnp.log(half) - log_gamma)))
+        return clip_real(self.loc + self.scale * t)
 
     def _z(self, value: ArrayLike) -> Array:
         return as_floats((value - self.loc) / self.scale)[0]

@@ -16,7 +16,7 @@ from ppl.infer.engine.kernels import hmc, nuts
 from ppl.infer.engine.metric import AbstractMetric, metric_from
 from ppl.infer.initialization import as_strategy, init_to_uniform
 
-_SMALL = 4096  # coordinates times chains up to which all checkpoints cost nothing
+_SMALL = 512  # coordinates times chains up to which all checkpoints cost nothing
 _FEW_LEVELS = 4
 
 
@@ -150,14 +150,14 @@ class NUTS(AbstractSampler):
 
     def kernel(self, dim: int, chains: int, dtype: np.dtype) -> AbstractKernel:
         depth = self._max_tree_depth
-        levels = max(depth - 1, 1)
-        if dim * chains > _SMALL:
-            levels = min(levels, _FEW_LEVELS)
+        few = _FEW_LEVELS if dim * chains > _SMALL else depth
+        levels = max(min(depth - 1, few), 1)
         return nuts.NUTS(
             np.asarray(self.step_size, dtype),
             self.metric(dim, dtype),
             np.int32(depth),
             levels=levels,
+            few_levels=few,
         )
 
 

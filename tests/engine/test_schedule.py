@@ -151,15 +151,16 @@ def test_draws_do_not_depend_on_refills_on_the_way(kernel, target):
 def test_draws_do_not_depend_on_the_room(target):
     """Chains whose trees need more room than there is wait until they are given it."""
     roomy = begin("nuts", target)
-    cramped = roomy._replace(kernel=replace(roomy.kernel, levels=2))
+    cramped = roomy._replace(kernel=replace(roomy.kernel, levels=2, few_levels=2))
     cramped = cramped._replace(state=cramped.kernel.init(roomy.start))
     cramped = cramped.after(500, DRAWS)
-    assert cramped.kernel.cramped(cramped.state)
+    need = int(cramped.kernel.room(cramped.state))
+    assert not cramped.kernel.has_room(need)
     assert (cramped.draws.count < DRAWS).any()
-    kernel, state = cramped.kernel.with_room(cramped.state)
+    kernel, state = cramped.kernel.with_room(cramped.state, need)
     assert kernel.levels == roomy.kernel.levels
     found = cramped._replace(kernel=kernel, state=state).to(DRAWS)
-    assert not found.kernel.cramped(found.state)
+    assert found.kernel.levels >= int(found.kernel.room(found.state))
     assert_same(found.draws, roomy.to(DRAWS).draws)
 
 

@@ -24,8 +24,8 @@ class Facts(NamedTuple):
     log_prob: np.ndarray
     grads: dict[int, np.ndarray]  # by parameter; the value's is number -1
     cdf: np.ndarray
-    log_cdf: np.ndarray
-    log_sf: np.ndarray
+    log_cdf: Any  # from here to the moments in float64 only
+    log_sf: Any
     moments: dict[str, np.ndarray]
     icdf: np.ndarray
     icdf_of_cdf: np.ndarray
@@ -90,8 +90,10 @@ def facts(case: Case, x64: bool) -> Facts:
 
         grads, log_prob = jax.grad(total, has_aux=True)({i: flat[i] for i in by})
         d = case.make(*params)
-        moments = {n: v for n in MOMENTS if (v := closed_form(d, n)) is not None}
-        return log_prob, grads, d.cdf(x), d.log_cdf(x), d.log_sf(x), moments
+        tails = (d.log_cdf(x), d.log_sf(x)) if x64 else (None, None)
+        names = MOMENTS if x64 else ()
+        moments = {n: v for n in names if (v := closed_form(d, n)) is not None}
+        return log_prob, grads, d.cdf(x), *tails, moments
 
     with jax.enable_x64(x64):
         answers = jax.tree.map(np.asarray, values(params, x))

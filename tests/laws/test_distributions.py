@@ -138,7 +138,8 @@ def test_icdf_inverts_cdf(case, x64):
         inside = (abs(x) < limits.max / 8) & (abs(x) > 8 * limits.tiny) & (x < 1 - eps)
         one_up = frozen.cdf(x + 8 * eps * abs(x)) - frozen.cdf(x - 8 * eps * abs(x))
         off = abs(frozen.cdf(x) - known.q[:, j]) - one_up
-        assert (off[inside] < 64 * eps).all(), (case.name, frozen.args, off)
+        # SciPy's own digits are the limit in float64.
+        assert (off[inside] < max(64 * eps, 1e-11)).all(), (case.name, frozen.args, off)
 
 
 # In float32, where the probabilities themselves are zero or one; truth from mpmath.
@@ -211,4 +212,7 @@ def test_nothing_is_denser_than_the_mode(case):
     with jax.enable_x64(True):
         top = np.asarray(case.make(*case.params).log_prob(mode))
     rest = np.where(known.edge, -np.inf, known.log_prob)
-    assert (np.isnan(mode) | (top >= rest.max(0) - 1e-9)).all(), (case.name, mode)
+    sets = map(known.values, range(len(mode)))
+    inside = [case.make(*s).support(m) for s, m in zip(sets, mode, strict=True)]
+    ok = top >= rest.max(0) - 1e-9
+    assert (ok | ~np.asarray(inside)).all(), (case.name, mode)

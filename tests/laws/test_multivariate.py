@@ -157,9 +157,8 @@ def test_draws_of_extreme_families_stay_inside(d):
     assert np.isfinite(log_prob).all()
 
 
-REPARAMETERISED = {
-    type(d): d for d in (case.build() for case in CASES) if d.has_rsample
-}
+BUILT = [case.build() for case in reversed(CASES)]
+REPARAMETERISED = {type(d): d for d in BUILT if d.has_rsample}  # the first of each
 
 
 @pytest.mark.parametrize("d", REPARAMETERISED.values(), ids=lambda d: type(d).__name__)

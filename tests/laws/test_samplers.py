@@ -72,9 +72,9 @@ def test_draws_have_the_distribution(case):
 def test_draws_have_the_moments(case):
     x = drawn(case)[0].astype(float)
     for j, frozen in enumerate(case.frozen()):
-        mean, variance = frozen.stats("mv")
-        fourth = frozen.moment(4) if np.isfinite(variance) else np.inf
-        if not np.isfinite(fourth) or variance < 1e-3 * abs(mean) ** 2 * 1e-6:
-            continue
-        z = (x[:, j].mean() - mean) / np.sqrt(variance / len(x) + 1e-300)
-        assert abs(z) < 6, (case.name, frozen.args, z)
+        center, spread = frozen.mean(), frozen.std()
+        cut = frozen.ppf([1e-4, 1 - 1e-4])
+        if not np.isfinite(spread) or spread > np.ptp(cut):
+            continue  # the tails are so heavy that the mean says nothing
+        slack = 6 * spread / np.sqrt(len(x)) + 1e-6 * abs(center)
+        assert abs(x[:, j].mean() - center) <= slack, (case.name, frozen.args)

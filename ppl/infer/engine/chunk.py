@@ -18,14 +18,14 @@ class Buffer(NamedTuple):
 
     Attributes:
         steps: Number of steps done, int32 ().
-        cramped: Whether a chain waits for a kernel with more room, bool ().
+        room: How much room the kernel needs for what comes next, int32 ().
         done: (rows, chains).
         position: (rows, dim, chains).
         statistics: (rows, count, chains).
     """
 
     steps: Array
-    cramped: Array
+    room: Array
     done: Array
     position: Array
     statistics: Array
@@ -58,7 +58,7 @@ def run_chunk(
     dtype = randomness.bank.dtype
     buffer = Buffer(
         jnp.int32(0),
-        jnp.zeros((), bool),
+        jnp.int32(0),
         jnp.zeros((rows, chains), bool),
         jnp.zeros((rows, dim, chains), dtype),
         jnp.zeros((rows, len(kernel.statistics), chains), dtype),
@@ -70,7 +70,7 @@ def run_chunk(
         row = out.steps
         return state, Buffer(
             row + 1,
-            out.cramped,
+            out.room,
             *(
                 _put(whole, part, row)
                 for whole, part in zip(out[2:], emitted, strict=True)
@@ -87,7 +87,7 @@ def run_chunk(
         state, buffer = jax.lax.while_loop(unfinished, body, carry)
     else:
         state, buffer = jax.lax.fori_loop(0, rows, lambda _, c: body(c), carry)
-    return state, randomness, buffer._replace(cramped=kernel.cramped(state))
+    return state, randomness, buffer._replace(room=kernel.room(state))
 
 
 def _put(whole: Array, part: Array, row: Array) -> Array:

@@ -28,7 +28,7 @@ _BUFFER_BYTES = 8 * 2**20
 _BANK_BYTES = 8 * 2**20
 _CHUNK_SECONDS = 0.25
 _FIRST_STEPS = 32
-_IDLE_CHUNKS = 3  # a chunk may do nothing while room or random numbers are on their way
+_IDLE_CHUNKS = 3  # a chunk may do nothing while room or numbers are on their way
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ class Collector:
         thinning: int = 1,
         counted: bool = True,
     ):
+        """Begin a phase; draws that are not `counted` are single steps, for trial."""
         self.run = run
         self.names = run.kernel.statistics
         self.counts = np.zeros(run.chains, np.int64)
@@ -263,8 +264,9 @@ def advance(
         steps = collector.take(pending)
         now = time.perf_counter()
         run.pace, began = (now - began) / max(steps, 1), now
-        if pending.cramped:
-            run.kernel, run.state = run.kernel.with_room(run.state)
+        if collector.counted and not run.kernel.has_room(int(pending.room)):
+            need = int((following or pending).room)
+            run.kernel, run.state = run.kernel.with_room(run.state, need)
         if (collector.counts >= num_draws).all() or stop():
             if following is not None:
                 collector.take(following)

@@ -83,12 +83,16 @@ class AbstractKernel(ABC):
     def single_step(self, step_size: float) -> AbstractKernel:
         """The kernel with trajectories of one step of that size."""
 
-    def cramped(self, state: Any) -> Array:
-        """Whether a chain waits for a kernel with more room, bool ()."""
-        return jnp.zeros((), bool)
+    def room(self, state: Any) -> Array:
+        """How much room the most demanding chain needs, int32 ()."""
+        return jnp.zeros((), jnp.int32)
 
-    def with_room(self, state: Any) -> tuple[AbstractKernel, Any]:
-        """The kernel and its state with more room, for when a chain is cramped."""
+    def has_room(self, need: int) -> bool:
+        """Whether the kernel has just the room for that: neither too little nor waste."""
+        return True
+
+    def with_room(self, state: Any, need: int) -> tuple[AbstractKernel, Any]:
+        """The kernel and its state with room for that."""
         return self, state
 
     @abstractmethod

@@ -54,12 +54,15 @@ class NUTS(AbstractKernel):
         max_depth: Doublings after which a trajectory ends, int32 ().
         levels: Checkpoint slots; a chain whose next doubling needs more waits for a
             kernel that has them.
+        few_levels: Slots to do with as long as no chain needs more: what is stored is
+            read and written in every step.
     """
 
     step_size: Array
     metric: AbstractMetric
     max_depth: Array
     levels: int = static(default=9)
+    few_levels: int = static(default=9)
     statistics = (
         "lp",
         "energy",
@@ -101,22 +104,27 @@ class NUTS(AbstractKernel):
     def single_step(self, step_size: float) -> NUTS:
         return replace(self, max_depth=np.int32(1))
 
-    def cramped(self, state: NUTSState) -> Array:
-        return (state.progress.depth > self.levels).any()
+    def room(self, state: NUTSState) -> Array:
+        return state.progress.depth.max()
 
-    def with_room(self, state: NUTSState) -> tuple[NUTS, NUTSState]:
-        levels = max(int(self.max_depth) - 1, self.levels)
-        more = levels - self.levels
+    def has_room(self, need: int) -> bool:
+        return self.levels == self._levels_for(need)
 
-        def grown(stored: Stored) -> Stored:
-            return Stored(*(longer(jnp.asarray(a)) for a in stored))
+    def _levels_for(self, need: int) -> int:
+        most = max(int(self.max_depth) - 1, 1, need)
+        return most if need > self.few_levels else min(self.few_levels, most)
 
-        def longer(array: Array) -> Array:
-            halves = array.reshape(2, -1, *array.shape[1:])
-            room = halves[:, :1].repeat(more, 1)
-            return jnp.concatenate([halves, room], 1).reshape(-1, *array.shape[1:])
+    def with_room(self, state: NUTSState, need: int) -> tuple[NUTS, NUTSState]:
+        levels = self._levels_for(need)
+        common = min(levels, self.levels)
 
-        state = state._replace(stored=grown(state.stored))
+        def resized(array: Array) -> np.ndarray:
+            halves = np.asarray(array).reshape(2, self.levels, *array.shape[1:])
+            new = np.zeros((2, levels, *array.shape[1:]), halves.dtype)
+            new[:, :common] = halves[:, :common]
+            return new.reshape(-1, *array.shape[1:])
+
+        state = state._replace(stored=Stored(*map(resized, state.stored)))
         return replace(self, levels=levels), state
 
     def evaluation(self, state: NUTSState) -> tuple[Array, Array]:

@@ -1,0 +1,110 @@
+"""The benchmarks: that they still run, and the facts among them that need no clock."""
+
+import numpy as np
+import pytest
+
+from benchmarks import all as everything
+from benchmarks import cold_start, hlo, rerun, throughput
+from benchmarks.measure import Compilations, compilations, number, table
+from benchmarks.models import PROBLEMS, shuffled
+from benchmarks.sides import PPL, BareGradient, Size
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_both_languages_have_the_same_density(name):
+    pytest.importorskip("numpyro")
+    from benchmarks.agreement import assert_same_density
+
+    assert_same_density(name)
+
+
+def test_a_chunk_has_one_gradient():
+    found = hlo.compile_chunk(4)
+    assert (found.in_jaxpr, found.in_program) == (1, 1)
+    assert found.in_optimised >= 1
+    assert sum(found.kernels.values()) > 0
+
+
+@pytest.mark.parametrize("name", ["eight", "logistic"])
+def test_a_second_fit_compiles_nothing(name):
+    problem = PROBLEMS[name]
+    data = problem.data()
+    fit = rerun.ppl_fit(problem, chains=2, warmup=50, draws=50)
+    rerun.timed(fit, 0, data)
+    for seed, new in ((1, data), (0, shuffled(data, 0))):
+        again = rerun.timed(fit, seed, new)
+        assert again.programs == 0
+        assert again.over < again.wall
+
+
+def test_shuffled_data_differ_in_the_outcome_alone():
+    data = PROBLEMS["logistic"].data()
+    new = shuffled(data, 0)
+    assert np.array_equal(new[0], data[0])
+    assert not np.array_equal(new[1], data[1])
+    assert np.array_equal(np.sort(new[1]), np.sort(data[1]))
+
+
+def test_sampling_is_timed_and_counted():
+    side = PPL(PROBLEMS["eight"], Size(chains=8, warmup=50, draws=40))
+    with compilations() as compiled:
+        sampled = side.sample(3)
+    assert compiled.programs == 0
+    assert sampled.seconds > 0
+    assert set(sampled.values) == {"mu", "tau", "eta"}
+    assert sampled.leapfrogs.shape == (8, 40)
+    assert 1 <= sampled.imbalance < 3
+    assert side.warmup_leapfrogs > 50
+    assert BareGradient(PROBLEMS["eight"], 8, count=2).seconds(1) > 0
+
+
+def test_efficiency_of_independent_draws_is_their_number():
+    pytest.importorskip("arviz")
+    draws = np.random.default_rng(0).normal(size=(8, 500, 2))
+    sampled = throughput.Sampled(1.0, {"x": draws}, np.ones((8, 500)), 500, 0)
+    for most in (8, 4):
+        bulk, tail, rhat = throughput.efficiency(sampled, most)
+        assert 3000 < bulk < 5000
+        assert 3000 < tail < 5000
+        assert rhat < 1.01
+
+
+def test_compilations_within_one_another_count_once():
+    found = Compilations(spans=[(0.0, 3.0), (1.0, 2.0), (5.0, 6.0)])
+    assert found.seconds() == 4.0
+    assert found.seconds(2.5, 5.5) == 1.0
+
+
+def test_numbers_and_tables_read_well():
+    assert number(12345.6) == "12,346"
+    assert number(float("nan")) == "–"
+    assert number(0.01234) == "0.0123"
+    lines = table(("a", "b"), [("x", 1), ("long", 2.5)]).splitlines()
+    assert lines[2] == "| x    | 1   |"
+    assert len(set(map(len, lines))) == 1
+
+
+@pytest.mark.parametrize("command", [cold_start, hlo, rerun, throughput, everything])
+def test_commands_explain_themselves(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        command.main(["--help"])
+    assert end.value.code == 0
+    assert command.__doc__.partition("\n")[0][:20] in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command.main(["--no-such-option"])
+
+
+def test_figures_are_written_between_their_markers():
+    page = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n"
+    filled = everything.filled(page, "x", "| new |")
+    assert filled == "a\n<!-- begin x -->\n\n| new |\n\n<!-- end x -->\nb\n"
+    assert everything.filled(filled, "x", "| new |") == filled
+    with pytest.raises(ValueError, match="begin y"):
+        everything.filled(page, "y", "")
+
+
+def test_the_page_has_a_place_for_every_command():
+    page = everything.PAGE.read_text()
+    for name in everything.places():
+        assert f"<!-- begin {name} -->" in page
+        assert f"<!-- end {name} -->" in page
