@@ -56,6 +56,7 @@ class Sampled:
         leapfrogs: Of each draw, (chains, draws).
         sequential: Leapfrogs that the device did after one another.
         divergences: Draws that diverged.
+        acceptance: Mean acceptance probability.
     """
 
     seconds: float
@@ -63,6 +64,7 @@ class Sampled:
     leapfrogs: np.ndarray
     sequential: int
     divergences: int
+    acceptance: float
 
     @property
     def per_chain(self) -> float:
@@ -170,6 +172,7 @@ class PPL(Side):
             leapfrogs=posterior.sample_stats["n_steps"],
             sequential=sum(int(s) for s in steps),
             divergences=int(posterior.sample_stats["diverging"].sum()),
+            acceptance=float(posterior.sample_stats["acceptance_rate"].mean()),
         )
 
 
@@ -226,10 +229,11 @@ class NumPyro(Side):
         began = time.perf_counter()
         found = jax.block_until_ready(self.loops[self.method](state))
         seconds = time.perf_counter() - began
-        free, steps, diverging = jax.tree.map(_chains_first, found)
+        free, steps, diverging, rate = jax.tree.map(_chains_first, found)
         each = steps.sum(1) if self.method == "sequential" else steps.max(0)
         values = jax.tree.map(np.asarray, self.constrain(free))
-        return Sampled(seconds, values, steps, int(each.sum()), int(diverging.sum()))
+        counts = int(each.sum()), int(diverging.sum())
+        return Sampled(seconds, values, steps, *counts, float(rate.mean()))
 
 
 def _scan(kernel: Any, args: tuple[Any, ...], draws: int) -> Callable[[Any], Any]:
@@ -237,7 +241,7 @@ def _scan(kernel: Any, args: tuple[Any, ...], draws: int) -> Callable[[Any], Any
 
     def draw(state: Any, _: None) -> tuple[Any, Any]:
         state = kernel.sample(state, args, {})
-        return state, (state.z, state.num_steps, state.diverging)
+        return state, (state.z, state.num_steps, state.diverging, state.accept_prob)
 
     return lambda state: jax.lax.scan(draw, state, None, length=draws)[1]
 
@@ -288,8 +292,8 @@ class BlackJAX(Side):
             def draw(state: Any, key: Any) -> Any:
                 keys = jax.random.split(key, size.chains)
                 state, info = jax.vmap(one)(keys, state, settings)
-                kept = state.position, info.num_integration_steps, info.is_divergent
-                return state, kept
+                numbers = info.num_integration_steps, info.is_divergent
+                return state, (state.position, *numbers, info.acceptance_rate)
 
             keys = jax.random.split(key, size.draws)
             return jax.lax.scan(draw, state, keys)[1]
@@ -305,7 +309,7 @@ class BlackJAX(Side):
         began = time.perf_counter()
         found = jax.block_until_ready(self.loop(key, self.state, self.settings))
         seconds = time.perf_counter() - began
-        positions, steps, diverging = jax.tree.map(_chains_first, found)
+        positions, steps, diverging, rate = jax.tree.map(_chains_first, found)
         flat = positions.reshape(-1, positions.shape[-1])
         latent = {entry.name for entry in self.density.layout.entries}
         shape = self.size.chains, self.size.draws
@@ -314,8 +318,8 @@ class BlackJAX(Side):
             for name, value in constrain(self.density, flat).items()
             if name in latent
         }
-        sequential = int(steps.max(0).sum())
-        return Sampled(seconds, values, steps, sequential, int(diverging.sum()))
+        counts = int(steps.max(0).sum()), int(diverging.sum())
+        return Sampled(seconds, values, steps, *counts, float(rate.mean()))
 
 
 # --- the target alone -----------------------------------------------------------------

@@ -15,7 +15,7 @@ How to read the rows (medians over the repeats):
 
 - *bulk*, *tail ESS per second*: what counts. The ratio is ppl over NumPyro.
 - *leapfrogs per draw*: gradients of the average chain; about equal, or else the sides
-  have adapted differently.
+  have adapted differently, which *acceptance* and *step size* show: all aim at 0.8.
 - *sequential ÷ mean leapfrogs*: what the device does after one another over what the
   average chain needs, so 1 is perfect. NumPyro's vectorized chains wait in every draw
   for the one with the longest tree; ppl's wait only at the end. On a GPU, steps of a
@@ -33,7 +33,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
@@ -134,23 +134,13 @@ def measure(
             figures.bulk.append(bulk)
             figures.tail.append(tail)
             figures.rhat.append(rhat)
-            figures.runs.append(_without_draws(sampled))
+            figures.runs.append(replace(sampled, values={}))
             note = f", {compiled.programs} compiled" if compiled.programs else ""
             say(
                 f"{problem.title}, {size.chains} chains: {figures.side.name} "
                 f"{sampled.seconds:.3f} s, bulk ESS {bulk:,.0f}{note}"
             )
     return found
-
-
-def _without_draws(sampled: Sampled) -> Sampled:
-    return Sampled(
-        sampled.seconds,
-        {},
-        sampled.leapfrogs,
-        sampled.sequential,
-        sampled.divergences,
-    )
 
 
 def report(name: str, size: Size, found: list[Figures]) -> str:
@@ -200,6 +190,7 @@ def report(name: str, size: Size, found: list[Figures]) -> str:
             lambda f: f.wall_over_gradients(),
             target=f"ppl ≤ {wall}" if wall else "",
         ),
+        row("acceptance", lambda f: median(r.acceptance for r in f.runs)),
         row("step size", lambda f: f.side.step_size),
         row("warm-up leapfrogs per chain", lambda f: f.side.warmup_leapfrogs),
         row("largest R-hat", rhat),

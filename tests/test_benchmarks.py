@@ -54,6 +54,7 @@ def test_sampling_is_timed_and_counted():
     assert set(sampled.values) == {"mu", "tau", "eta"}
     assert sampled.leapfrogs.shape == (8, 40)
     assert 1 <= sampled.imbalance < 3
+    assert 0.5 < sampled.acceptance < 1
     assert side.warmup_leapfrogs > 50
     assert BareGradient(PROBLEMS["eight"], 8, count=2).seconds(1) > 0
 
@@ -61,7 +62,7 @@ def test_sampling_is_timed_and_counted():
 def test_efficiency_of_independent_draws_is_their_number():
     pytest.importorskip("arviz")
     draws = np.random.default_rng(0).normal(size=(8, 500, 2))
-    sampled = throughput.Sampled(1.0, {"x": draws}, np.ones((8, 500)), 500, 0)
+    sampled = throughput.Sampled(1.0, {"x": draws}, np.ones((8, 500)), 500, 0, 0.8)
     for most in (8, 4):
         bulk, tail, rhat = throughput.efficiency(sampled, most)
         assert 3000 < bulk < 5000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -35,7 +37,11 @@ def _log_tail(df: ArrayLike, z: ArrayLike) -> Array:
     df, z = as_floats(df, z)
     log_x = -log1p_square(z / jnp.sqrt(df))  # x = df / (df + z^2)
     half = jnp.full_like(log_x, 0.5)
-    return log_betainc(0.5 * df, half, jnp.exp(log_x), -jnp.expm1(log_x)) - LOG_2
+    # So far out that x underflows the tail is a power of x.
+    lowest = 0.9 * math.log(float(jnp.finfo(log_x.dtype).tiny))
+    low = jnp.maximum(log_x, lowest)
+    power = 0.5 * df * (log_x - low)
+    return log_betainc(0.5 * df, half, jnp.exp(low), -jnp.expm1(low)) + power - LOG_2
 
 
 @distribution

@@ -168,7 +168,7 @@ def test_draws_can_be_differentiated(d):
     @jax.jit
     @jax.jacfwd
     def slope(factor):
-        leaves = [x if x.dtype == bool else x * factor for x in floats]
+        leaves = [x if np.asarray(x).dtype == bool else x * factor for x in floats]
         scaled = jax.tree.unflatten(structure, leaves)
         return scaled.rsample(jax.random.key(3), (20,))
 

@@ -20,6 +20,8 @@ from ppl.infer.engine.randomness import Randomness
 MAX_ENERGY_ERROR = 1000.0
 """A trajectory whose energy has grown by more diverges (Stan's threshold)."""
 
+_FEW_DIMS = 16
+
 T = TypeVar("T")
 
 
@@ -44,6 +46,24 @@ def where(mask: Array, new: T, old: T) -> T:
 def dot(a: Array, b: Array) -> Array:
     """Dot products over the last axis but one: (…, dim, chains) to (…, chains)."""
     return (a * b).sum(-2)
+
+
+def dots(*pairs: tuple[Array, Array]) -> tuple[Array, ...]:
+    """Several dot products of one shape, see `dot`.
+
+    In few dimensions one pass makes them all: on CPUs XLA hands each plain sum to a
+    library with a thread pool of its own, whose overhead is larger than the sum.
+    """
+    products = tuple(a * b for a, b in pairs)
+    axis = products[0].ndim - 2
+    if products[0].shape[axis] > _FEW_DIMS:
+        return tuple(p.sum(axis) for p in products)
+    zeros = tuple(np.zeros((), p.dtype) for p in products)
+
+    def add(x: tuple[Array, ...], y: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(a + b for a, b in zip(x, y, strict=True))
+
+    return tuple(jax.lax.reduce(products, zeros, add, (axis,)))
 
 
 class Emitted(NamedTuple):

@@ -30,6 +30,7 @@ from ppl.infer.engine.kernel import (
     Target,
     batch_value_and_grad,
     dot,
+    dots,
     where,
 )
 from ppl.infer.engine.kernels._nuts_state import (
@@ -152,11 +153,12 @@ class NUTS(AbstractKernel):
 
         s, here, outer = self._placed(randomness, state, candidate, alive)
         growing = alive & ~s.unvalued
-        leaf, logp = self._leapfrog(target, here, jnp.where(growing, s.sign, 0.0))
+        move = jnp.where(growing, s.sign, 0.0)
+        leaf, *values = self._leapfrog(target, here, move)
         stored = self._stored(s, state.stored, leaf, here, growing)
         turns = self._turns(s, leaf, outer, stored)
         words = randomness.words(s.draw, s.leaves)
-        s, decided, statistics = self._decided(s, leaf, logp, turns, words, alive)
+        s, decided, statistics = self._decided(s, values, turns, words, alive)
         begin = jnp.where(alive, decided.begin, state.decided.begin)
         swap = jnp.where(alive, decided.swap, state.decided.swap)
         return NUTSState(
@@ -196,16 +198,23 @@ class NUTS(AbstractKernel):
         )
         return s, here, outer
 
-    def _leapfrog(self, target: Target, here: Leaf, move: Array) -> tuple[Leaf, Array]:
-        """One step from `here` in direction `move`, which may be 0."""
+    def _leapfrog(
+        self, target: Target, here: Leaf, move: Array
+    ) -> tuple[Leaf, Array, Array]:
+        """One step from `here` in direction `move`, which may be 0.
+
+        Returns:
+            The new leaf, its log density and its energy.
+        """
         step = self.step_size * move
         half = here.momentum + 0.5 * step * self.metric.pull(here.gradient)
         position = here.position + step * self.metric.push(half)
         logp, gradient = batch_value_and_grad(target, position)
         momentum = half + 0.5 * step * self.metric.pull(gradient)
         integral = here.integral + 0.5 * move * (here.momentum + momentum)
-        product = dot(momentum, integral)
-        return Leaf(position, momentum, gradient, integral, product), logp
+        product, square = dots((momentum, integral), (momentum, momentum))
+        energy = 0.5 * square - logp
+        return Leaf(position, momentum, gradient, integral, product), logp, energy
 
     def _stored(
         self, s: Progress, stored: Stored, leaf: Leaf, last: Leaf, growing: Array
@@ -256,17 +265,15 @@ class NUTS(AbstractKernel):
     def _decided(
         self,
         s: Progress,
-        leaf: Leaf,
-        logp: Array,
+        values: list[Array],
         turns: tuple[Array, Array, Array],
         words: tuple[Array, Array],
         alive: Array,
     ) -> tuple[Progress, Decisions, Array]:
         """Weigh the new leaf, and decide what becomes of it, sub-tree and tree."""
-        turned, on_far, on_near = turns
+        (logp, energy), (turned, on_far, on_near) = values, turns
         growing, valued = alive & ~s.unvalued, alive & s.unvalued
         n = s.leaf
-        energy = 0.5 * dot(leaf.momentum, leaf.momentum) - logp
         weight = s.start_energy - energy
         weight = jnp.where(jnp.isnan(weight) | (weight == jnp.inf), -jnp.inf, weight)
         diverging = weight < -MAX_ENERGY_ERROR
@@ -326,6 +333,8 @@ class NUTS(AbstractKernel):
 
 def _turned(stored: Stored, leaf: Leaf, sign: Array) -> Array:
     """Whether the trajectory between stored leaves and the newest has turned."""
-    from_stored = dot(stored.momentum, leaf.integral) - stored.product
-    from_newest = leaf.product - dot(stored.integral, leaf.momentum)
+    ahead, back = dots(
+        (stored.momentum, leaf.integral), (stored.integral, leaf.momentum)
+    )
+    from_stored, from_newest = ahead - stored.product, leaf.product - back
     return (sign * from_stored <= 0) | (sign * from_newest <= 0)
