@@ -1,4 +1,4 @@
-"""Probabilistic programming on JAX: models are functions, inference runs in parallel."""
+"""Probabilistic programming on JAX: models are functions, chains run in parallel."""
 
 from ppl import diagnostics, distributions, handlers, infer
 from ppl._version import __version__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform
 
 import jax
 
@@ -28,8 +28,9 @@ def pytree(cls: type[T]) -> type[T]:
         made = dataclasses.dataclass(frozen=True, init=False, eq=False)(cls)
     else:
         made = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    names = [f.name for f in dataclasses.fields(made)]
-    fixed = [f.name for f in dataclasses.fields(made) if f.metadata.get("static")]
+    fields = dataclasses.fields(cast(Any, made))
+    names = [f.name for f in fields]
+    fixed = [f.name for f in fields if f.metadata.get("static")]
     leaves = [name for name in names if name not in fixed]
     keys = [jax.tree_util.GetAttrKey(name) for name in leaves]
 

@@ -58,7 +58,7 @@ def caller_line() -> str:
     frame = sys._getframe(2)
     here = os.path.join(os.path.dirname(__file__), "")
     while frame is not None and frame.f_code.co_filename.startswith(here):
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     if frame is None:
         return ""
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ControlFlowError, DuplicateSiteError, LeakedSiteError
 from ppl._sites import (
@@ -85,7 +86,7 @@ def fingerprint(jaxpr: Any) -> str:
     """A digest of a traced program and of every array that it closes over."""
     digest = hashlib.blake2b(str(jaxpr.jaxpr).encode(), digest_size=16)
     for const in _constants(jaxpr):
-        if isinstance(const, jax.core.Tracer):
+        if isinstance(const, Tracer):
             raise leaked(None)
         array = np.asarray(const)
         digest.update(f"{array.dtype}{array.shape}".encode())

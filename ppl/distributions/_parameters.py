@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError
 from ppl._pytree import pytree, static
@@ -85,7 +86,7 @@ def distribution(cls: D) -> D:
             self._prepare(validate_args)
 
         __init__.__wrapped__ = assign  # type: ignore[attr-defined]
-        made.__init__ = __init__  # type: ignore[misc]
+        made.__init__ = __init__
     return made
 
 
@@ -115,7 +116,7 @@ def _is_key(value: Any) -> bool:
 
 def known(value: Any) -> Any:
     """A concrete JAX array as a NumPy array, to be judged even while JAX is tracing."""
-    if isinstance(value, jax.core.Tracer) or not isinstance(value, jax.Array):
+    if isinstance(value, Tracer) or not isinstance(value, jax.Array):
         return value
     return np.asarray(value) if value.is_fully_addressable else value
 
@@ -137,7 +138,7 @@ def parameter_error(
 ) -> ParameterError:
     """The error for a broken parameter rule: which, where, how many, what to do."""
     where, count, shown = "", "", known(check.value)
-    traced = isinstance(shown, jax.core.Tracer)
+    traced = isinstance(shown, Tracer)
     if ok.ndim:
         first = tuple(int(i) for i in np.argwhere(~ok)[0])
         where = f"[{', '.join(map(str, first))}]"
@@ -161,7 +162,7 @@ def _remedy(shown: Any, remedy: str) -> str:
     return remedy
 
 
-class Parametrised:
+class AbstractParametrised:
     """What has declared parameters: their shapes, their preparation, their checks."""
 
     @classmethod
@@ -194,7 +195,8 @@ class Parametrised:
         for name, constraint in named.items():
             value = as_parameter(getattr(self, name), constraint)
             kind = getattr(getattr(value, "dtype", None), "kind", "")
-            if value is None or isinstance(value, str | dict | complex) or kind in (*"OUSMmc",):
+            odd = kind != "" and kind in "OUSMmc"
+            if value is None or isinstance(value, str | dict | complex) or odd:
                 raise ArgumentTypeError(
                     f"{type(self).__name__}.{name} must be a number or an array, "
                     f"got {value!r}.",
@@ -240,10 +242,10 @@ class Parametrised:
         Args:
             site: The name to put into the error.
         """
-        if all(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(self)):
+        if all(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
             return
         for check in self.parameter_checks():
-            if isinstance(check.ok, jax.core.Tracer):
+            if isinstance(check.ok, Tracer):
                 continue
             ok = np.asarray(check.ok)
             if ok.all():

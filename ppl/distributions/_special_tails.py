@@ -54,7 +54,7 @@ def _parabola(drop: float, slope: Array, curvature: Array) -> Array:
 
 
 def _excess(r: Array, otherwise: Array) -> Array:
-    """r - log(1 + r), by its series where that would cancel."""
+    """R - log(1 + r), by its series where that would cancel."""
     s = r / (2 + r)
     return jnp.where(jnp.abs(s) < 0.2, s * (r - 2 * s * s * atanh_rest(s)), otherwise)
 
@@ -120,7 +120,7 @@ def log_gammaincc(a: Array, x: Array) -> Array:
 
 
 def _beta_below(a: Array, b: Array, x: Array, y: Array) -> Array:
-    """Log of the integral of exp(-drop) over logit(x) downwards, for x <= a / (a + b)."""
+    """Log integral of exp(-drop) over logit(x) downwards, for x <= a / (a + b)."""
     long = jnp.maximum(a, _SERIES_BELOW)
     n, gap, small = long + b, long * y - b * x, x < 0.5
 

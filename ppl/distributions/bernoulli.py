@@ -22,7 +22,7 @@ def _log_prob_of_probs(probs: ArrayLike, value: ArrayLike) -> Array:
     return jnp.where(yes | no, log_yes + log_no, -jnp.inf)
 
 
-class _AnyBernoulli(Distribution):
+class AbstractBernoulli(Distribution):
     """What the two have in common; `_shares` gives the probabilities of 1 and 0."""
 
     support = constraints.boolean
@@ -67,7 +67,7 @@ class _AnyBernoulli(Distribution):
 
 
 @distribution
-class BernoulliProbs(_AnyBernoulli):
+class BernoulliProbs(AbstractBernoulli):
     """Bernoulli, by its probability.
 
     Args:
@@ -95,7 +95,7 @@ class BernoulliProbs(_AnyBernoulli):
 
 
 @distribution
-class BernoulliLogits(_AnyBernoulli):
+class BernoulliLogits(AbstractBernoulli):
     """Bernoulli, by its log odds.
 
     Args:
@@ -137,5 +137,5 @@ def Bernoulli(
         validate_args: Whether to check the parameters now.
     """
     if one_of("Bernoulli", probs=probs, logits=logits) == "probs":
-        return BernoulliProbs(probs, validate_args=validate_args)
-    return BernoulliLogits(logits, validate_args=validate_args)
+        return BernoulliProbs(probs, validate_args=validate_args)  # type: ignore
+    return BernoulliLogits(logits, validate_args=validate_args)  # type: ignore

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ArgumentError
 from ppl._typing import Array, ArrayLike, Key, Shape
@@ -36,7 +37,8 @@ def _counts(total: ArrayLike, value: ArrayLike) -> tuple[Array, Array, Array]:
     total, value = jnp.asarray(total), jnp.asarray(value)
     outside = (value < 0) | (value > total) | ~jnp.asarray(is_whole(value))
     value = jnp.where(outside, 0, value)
-    return *as_floats(value, total - value), outside
+    successes, failures = as_floats(value, total - value)
+    return successes, failures, outside
 
 
 def _log_choices(x: Array, y: Array) -> Array:
@@ -116,7 +118,7 @@ def _log_sf(total: ArrayLike, p: ArrayLike, q: ArrayLike, value: ArrayLike) -> A
     return jnp.where(inside, within, jnp.where(k < 0, 0.0, -jnp.inf))
 
 
-class _AnyBinomial(Distribution):
+class AbstractBinomial(Distribution):
     """What the two have in common; `_shares` gives the odds of success and failure."""
 
     total_count: ArrayLike
@@ -126,7 +128,7 @@ class _AnyBinomial(Distribution):
         raise TypeError(f"{type(self).__name__} is abstract")
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return constraints.integer_interval(0, self.total_count)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
@@ -162,7 +164,7 @@ class _AnyBinomial(Distribution):
 
     def enumerate_support(self, expand: bool = True) -> Array:
         total = self.total_count
-        if isinstance(total, jax.core.Tracer):
+        if isinstance(total, Tracer):
             raise ArgumentError(
                 "the support of a Binomial can be listed only if total_count is known.",
                 hint="Do not pass total_count through jit or vmap.",
@@ -178,7 +180,7 @@ class _AnyBinomial(Distribution):
 
 
 @distribution
-class BinomialProbs(_AnyBinomial):
+class BinomialProbs(AbstractBinomial):
     """Binomial, by the probability of a success.
 
     Args:
@@ -204,7 +206,7 @@ class BinomialProbs(_AnyBinomial):
 
 
 @distribution
-class BinomialLogits(_AnyBinomial):
+class BinomialLogits(AbstractBinomial):
     """Binomial, by the log odds of a success.
 
     Args:
@@ -243,5 +245,5 @@ def Binomial(
         validate_args: Whether to check the parameters now.
     """
     if one_of("Binomial", probs=probs, logits=logits) == "probs":
-        return BinomialProbs(probs, total_count, validate_args=validate_args)
-    return BinomialLogits(logits, total_count, validate_args=validate_args)
+        return BinomialProbs(probs, total_count, validate_args=validate_args)  # type: ignore
+    return BinomialLogits(logits, total_count, validate_args=validate_args)  # type: ignore

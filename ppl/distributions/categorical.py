@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.scipy.special import xlogy
 
 from ppl._typing import Array, ArrayLike, Key, Shape
@@ -48,7 +49,7 @@ def _log_prob_of_logits(logits: ArrayLike, value: ArrayLike) -> Array:
 
 @fused
 def _log_prob_of_probs(probs: ArrayLike, value: ArrayLike) -> Array:
-    chosen, inside = _pick(*as_floats(probs), value)
+    chosen, inside = _pick(*as_floats(probs), value)  # type: ignore
     return jnp.where(inside, jnp.log(jnp.where(inside, chosen, 1.0)), -jnp.inf)
 
 
@@ -76,7 +77,7 @@ def _moments(probs: Array) -> tuple[Array, Array]:
     return mean, (probs * jnp.square(index - mean[..., None])).sum(-1)
 
 
-class _AnyCategorical(Distribution):
+class AbstractCategorical(Distribution):
     """What the two have in common; `_table` is the parameter, `probs` its meaning."""
 
     probs: ArrayLike
@@ -87,7 +88,7 @@ class _AnyCategorical(Distribution):
         raise TypeError(f"{type(self).__name__} is abstract")
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return constraints.integer_interval(0, shape_of(self._table)[-1] - 1)
 
     def cdf(self, value: ArrayLike) -> Array:
@@ -118,7 +119,7 @@ class _AnyCategorical(Distribution):
 
 
 @distribution
-class CategoricalProbs(_AnyCategorical):
+class CategoricalProbs(AbstractCategorical):
     """Categorical, by its probabilities.
 
     Args:
@@ -143,7 +144,7 @@ class CategoricalProbs(_AnyCategorical):
         total = xp.asarray(probs).sum(-1)
         whole = abs(total - 1) <= (1e-6 if double else 1e-4)
         rule = "must sum to 1"
-        if not isinstance(total, jax.core.Tracer) and not np.all(whole):
+        if not isinstance(total, Tracer) and not np.all(whole):
             wrong = np.asarray(total)[~np.asarray(whole)]
             rule = f"must sum to 1 but sums to {float(wrong[0]):.6g}"
         signs = (xp.asarray(probs) >= 0).all(-1)
@@ -164,7 +165,7 @@ class CategoricalProbs(_AnyCategorical):
 
 
 @distribution
-class CategoricalLogits(_AnyCategorical):
+class CategoricalLogits(AbstractCategorical):
     """Categorical, by the logarithms of its probabilities up to a constant.
 
     Args:
@@ -178,9 +179,9 @@ class CategoricalLogits(_AnyCategorical):
         return self.logits
 
     @property
-    def probs(self) -> Array:  # type: ignore[override]
+    def probs(self) -> Array:
         """The probabilities."""
-        return jax.nn.softmax(*as_floats(self.logits))
+        return jax.nn.softmax(*as_floats(self.logits))  # type: ignore
 
     def parameter_checks(self) -> list[ParameterCheck]:
         logits = known(self.logits)
@@ -192,7 +193,7 @@ class CategoricalLogits(_AnyCategorical):
         ]
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return self._draw(*as_floats(self.logits), key, sample_shape)
+        return self._draw(*as_floats(self.logits), key, sample_shape)  # type: ignore
 
     def log_prob(self, value: ArrayLike) -> Array:
         return _log_prob_of_logits(self.logits, value)
@@ -217,5 +218,5 @@ def Categorical(
         validate_args: Whether to check the parameters now.
     """
     if one_of("Categorical", probs=probs, logits=logits) == "probs":
-        return CategoricalProbs(probs, validate_args=validate_args)
-    return CategoricalLogits(logits, validate_args=validate_args)
+        return CategoricalProbs(probs, validate_args=validate_args)  # type: ignore
+    return CategoricalLogits(logits, validate_args=validate_args)  # type: ignore

@@ -19,8 +19,8 @@ from ppl._pytree import replace, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._parameters import (
+    AbstractParametrised,
     ParameterCheck,
-    Parametrised,
     checks_deferred,
     distribution,
     param,
@@ -39,7 +39,7 @@ __all__ = [
 _SMALL = 1024  # entries of a parameter that may be a constant of a compiled program
 
 
-class Distribution(Parametrised):
+class Distribution(AbstractParametrised):
     """A probability distribution over arrays of shape `batch_shape + event_shape`.
 
     A family defines `support`, `log_prob` and, where it can, `sample`, `cdf`, `icdf`,
@@ -191,7 +191,7 @@ class Independent(Distribution):
             )
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         n = self.reinterpreted_batch_ndims
         return constraints.IndependentConstraint(self.base_dist.support, n)
 
@@ -256,7 +256,7 @@ class MaskedDistribution(Distribution):
             raise ArgumentError(f"a mask must be boolean, got {mask!r}.", value=mask)
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return self.base_dist.support
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ArgumentError
 from ppl._pytree import static
@@ -49,7 +49,7 @@ class Poisson(Distribution):
     support = constraints.nonnegative_integer
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        if not isinstance(self.rate, jax.core.Tracer):
+        if not isinstance(self.rate, Tracer):
             largest = float(np.max(self.rate, initial=0.0))
             bound = jnp.iinfo(jnp.result_type(int)).max
             if largest + 10 * largest**0.5 > bound:
@@ -57,7 +57,8 @@ class Poisson(Distribution):
                     f"draws of Poisson(rate={largest:g}) do not fit an integer of at "
                     f"most {bound}.",
                     value=largest,
-                    hint="Allow larger ones: jax.config.update('jax_enable_x64', True).",
+                    hint="Allow larger ones: jax.config.update('jax_enable_x64', "
+                    "True).",
                 )
         return poisson(key, self.rate, self.shape(sample_shape))
 

@@ -27,7 +27,7 @@ class Uniform(Distribution):
     has_rsample = True
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return constraints.interval(self.low, self.high)
 
     def parameter_checks(self) -> list[ParameterCheck]:

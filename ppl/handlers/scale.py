@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax.core
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ArgumentError
 from ppl._typing import ArrayLike
@@ -23,7 +23,7 @@ class scale(Handler):
 
     def __init__(self, fn: Callable[..., Any] | None = None, scale: ArrayLike = 1.0):
         super().__init__(fn)
-        concrete = not isinstance(scale, jax.core.Tracer)
+        concrete = not isinstance(scale, Tracer)
         if concrete and not np.all(np.asarray(scale) > 0):
             raise ArgumentError(f"scale must be > 0, got {scale!r}.", value=scale)
         self.scale = scale

@@ -25,7 +25,10 @@ def enable_compilation_cache() -> None:
         return
     _ready = True
     wanted = os.environ.get("PPL_COMPILATION_CACHE", "")
-    if wanted.lower() in ("off", "0", "no") or jax.config.jax_compilation_cache_dir:
+    if (
+        wanted.lower() in ("off", "0", "no")
+        or jax.config.values["jax_compilation_cache_dir"]
+    ):
         return
     folder = Path(wanted).expanduser() if wanted else _default_folder()
     try:

@@ -83,7 +83,7 @@ class InitStrategy:
             index = np.arange(dim, dtype=np.uint32)[None, :]
             word0, _ = threefry(*key, np.full_like(index, attempt), index)
         unit = ((word0 >> np.uint32(8)).astype(np.float64) + 0.5) * 2.0**-24
-        return (self.radius * (2 * unit - 1)).astype(jnp.result_type(float))
+        return np.asarray(self.radius * (2 * unit - 1), jnp.result_type(float))
 
     def _checked_values(self, density: LogDensity) -> dict[str, np.ndarray]:
         shapes = {entry.name: entry.shape for entry in density.layout.entries}

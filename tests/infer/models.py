@@ -7,7 +7,16 @@ import ppl.distributions as dist
 
 Y = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 SIGMA = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
-SCHOOLS = ["Choate", "Deerfield", "Andover", "Exeter", "Hill", "St P", "Lawrence", "Mt H"]
+SCHOOLS = [
+    "Choate",
+    "Deerfield",
+    "Andover",
+    "Exeter",
+    "Hill",
+    "St P",
+    "Lawrence",
+    "Mt H",
+]
 
 
 def eight_schools(y, sigma):
@@ -28,7 +37,7 @@ def eight_schools_centred(y, sigma):
 
 
 def gaussian(y):
-    """Conjugate: y ~ N(m, 1), m ~ N(0, 1), so m | y ~ N(sum y / (n + 1), 1 / (n + 1))."""
+    """Conjugate: m ~ N(0, 1), y ~ N(m, 1), so m has variance 1 / (n + 1) given y."""
     m = ppl.sample("m", dist.Normal(0, 1))
     with ppl.plate("n", len(y)):
         ppl.sample("y", dist.Normal(m, 1), obs=y)

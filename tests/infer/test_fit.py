@@ -9,12 +9,12 @@ import warnings
 import jax
 import numpy as np
 import pytest
-from tests.infer.models import SIGMA, Y, eight_schools, eight_schools_centred, gaussian
 
 import ppl
 from ppl.diagnostics import DivergenceWarning
 from ppl.infer import HMC, MCMC, NUTS, init_to_value
 from ppl.infer.engine import driver
+from tests.infer.models import SIGMA, Y, eight_schools, eight_schools_centred, gaussian
 
 # Mean and MCSE of eight schools for mu ~ Normal(0, 5), tau ~ HalfCauchy(5), from a
 # million draws of Stan and from posteriordb, which agree within half an MCSE.
@@ -91,7 +91,9 @@ def reference():
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_chunk_length_changes_nothing(reference, chunk):
-    again = quiet_fit(eight_schools, Y, SIGMA, seed=7, warmup=150, draws=200, chunk=chunk)
+    again = quiet_fit(
+        eight_schools, Y, SIGMA, seed=7, warmup=150, draws=200, chunk=chunk
+    )
     assert same(reference, again)
 
 
@@ -159,7 +161,7 @@ def test_continued_run_is_one_long_run(reference):
 
 
 def test_chains_do_not_depend_on_their_number():
-    """At fixed settings the first draws of a chain are the same among 1, 4, 64 chains."""
+    """At fixed settings the draws of a chain are the same among 1, 4, 64 chains."""
     draws = {}
     for chains in (1, 4, 64):
         sampler = NUTS(

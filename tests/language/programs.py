@@ -69,12 +69,18 @@ FAMILIES = {
 }
 
 
-# Their samplers take seconds to compile for each shape: they get values from NumPy.
-GIVEN = {
+# Values inside of the supports, whatever the parameters.
+INSIDE = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "laplace": lambda rng, shape: rng.normal(size=shape),
     "gamma": lambda rng, shape: rng.gamma(2.0, size=shape),
     "beta": lambda rng, shape: rng.beta(2.0, 2.0, size=shape),
+    "half": lambda rng, shape: rng.gamma(2.0, size=shape),
+    "uniform": lambda rng, shape: rng.uniform(-1.0, 1.0, size=shape),
     "dirichlet": lambda rng, shape: rng.dirichlet([2.0, 2.0, 2.0], size=shape),
+    "vector": lambda rng, shape: rng.normal(size=(*shape, 3)),
 }
+COSTLY = ("gamma", "beta", "dirichlet")  # samplers that take seconds to compile
 
 
 @st.composite
@@ -90,14 +96,20 @@ def programs(draw: Any, largest: int = 6) -> Program:
     return Program(tuple(statements), draw(st.sampled_from(DIMS)))
 
 
-def given_values(program: Program, seed: int) -> dict[str, np.ndarray]:
-    """Values for the free sites that are costly to draw."""
+def values_of(program: Program, seed: int) -> dict[str, np.ndarray]:
+    """A value for each free site."""
     rng = np.random.default_rng(seed)
     return {
-        s.name: GIVEN[s.kind](rng, batch_shape(program, s.path))
+        s.name: INSIDE[s.kind](rng, batch_shape(program, s.path))
         for s in program.statements
-        if s.kind in GIVEN and not s.observed
+        if s.kind in INSIDE and not s.observed
     }
+
+
+def given_values(program: Program, seed: int) -> dict[str, np.ndarray]:
+    """Values for the free sites that are costly to draw."""
+    values = values_of(program, seed)
+    return {name: v for name, v in values.items() if name[:-1] in COSTLY}
 
 
 def run(program: Program, p: Any, xp: Any) -> None:

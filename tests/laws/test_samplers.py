@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 from scipy.special import kolmogorov
 
-import ppl.distributions as dist
 from tests.laws.cases import CASES, Case
 from tests.laws.evaluate import rounded
 
@@ -52,7 +51,9 @@ def p_value_of_counts(x: np.ndarray, frozen) -> float:
         found = np.append(found[likely], found[~likely].sum())
     if expected[-1] < 1e-3:
         return float(found[-1] == 0) if len(expected) == 2 else 1.0
-    return float(stats.chi2.sf(((found - expected) ** 2 / expected).sum(), len(found) - 1))
+    return float(
+        stats.chi2.sf(((found - expected) ** 2 / expected).sum(), len(found) - 1)
+    )
 
 
 @every_case

@@ -19,7 +19,7 @@ from ppl.distributions.constraints.arrays import (
     Sphere,
 )
 from ppl.distributions.constraints.base import (
-    ByValue,
+    AbstractByValue,
     Constraint,
     Dependent,
     IndependentConstraint,
@@ -80,7 +80,7 @@ def is_dependent(constraint: Constraint) -> bool:
 
 __all__ = [
     "Boolean",
-    "ByValue",
+    "AbstractByValue",
     "Constraint",
     "CorrCholesky",
     "CorrMatrix",

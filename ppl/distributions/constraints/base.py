@@ -56,7 +56,7 @@ def tolerance(value: Any) -> float:
     return max(1e-6, 1e3 * float(jnp.finfo(dtype).eps))
 
 
-class ByValue:
+class AbstractByValue:
     """Equality by type, structure and leaves; traced leaves are equal if identical."""
 
     def __eq__(self, other: object) -> Any:
@@ -74,7 +74,7 @@ class ByValue:
         return hash((type(self), jax.tree.structure(self)))
 
 
-class Constraint(ByValue):
+class Constraint(AbstractByValue):
     """A set of values; subclasses are frozen pytrees and final.
 
     `event_dim` counts the rightmost dims of one value, `is_discrete` says whether the

@@ -18,7 +18,7 @@ from ppl.distributions.transforms.matrix import (
     CorrMatrixCholeskyTransform,
     LowerCholeskyTransform,
 )
-from ppl.distributions.transforms.monotone import MonotoneTransform
+from ppl.distributions.transforms.monotone import AbstractMonotoneTransform
 from ppl.distributions.transforms.scalar import (
     AffineTransform,
     ExpTransform,
@@ -52,7 +52,7 @@ __all__ = [
     "InverseTransform",
     "LowerCholeskyAffine",
     "LowerCholeskyTransform",
-    "MonotoneTransform",
+    "AbstractMonotoneTransform",
     "OrderedTransform",
     "PermuteTransform",
     "PowerTransform",

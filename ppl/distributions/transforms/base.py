@@ -11,10 +11,10 @@ import numpy as np
 from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions import constraints
-from ppl.distributions.constraints import ByValue, Constraint
+from ppl.distributions.constraints import AbstractByValue, Constraint
 
 
-class Transform(ByValue):
+class Transform(AbstractByValue):
     """A bijection from `domain` to `codomain`; subclasses are frozen pytrees and final.
 
     A subclass defines `forward_and_log_det` and `inverse_and_log_det`; the rest is

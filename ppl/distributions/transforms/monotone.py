@@ -58,7 +58,7 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or (numbers and a == b)
 
 
-class MonotoneTransform(Transform):
+class AbstractMonotoneTransform(Transform):
     """A transform of numbers whose image of an interval is known from its ends."""
 
     whole_domain: Any = constraints.real  # the largest domain, and its image

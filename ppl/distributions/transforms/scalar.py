@@ -25,7 +25,7 @@ from ppl.distributions.transforms.base import (
     clamp,
     sum_rightmost,
 )
-from ppl.distributions.transforms.monotone import MonotoneTransform
+from ppl.distributions.transforms.monotone import AbstractMonotoneTransform
 
 
 def _log(value: ArrayLike) -> Any:
@@ -102,7 +102,7 @@ class IdentityTransform(Transform):
 
 
 @pytree
-class ExpTransform(MonotoneTransform):
+class ExpTransform(AbstractMonotoneTransform):
     """`y = exp(x)`, kept within the normal numbers."""
 
     domain: Constraint = constraints.real
@@ -125,7 +125,7 @@ class ExpTransform(MonotoneTransform):
 
 
 @pytree
-class AffineTransform(MonotoneTransform):
+class AffineTransform(AbstractMonotoneTransform):
     """`y = loc + scale * x`."""
 
     loc: ArrayLike
@@ -164,7 +164,7 @@ class AffineTransform(MonotoneTransform):
 
 
 @pytree
-class SigmoidTransform(MonotoneTransform):
+class SigmoidTransform(AbstractMonotoneTransform):
     """`y = 1 / (1 + exp(-x))`."""
 
     codomain = whole_codomain = constraints.unit_interval
@@ -182,7 +182,7 @@ class SigmoidTransform(MonotoneTransform):
 
 
 @pytree
-class IntervalTransform(MonotoneTransform):
+class IntervalTransform(AbstractMonotoneTransform):
     """`y = low + (high - low) / (1 + exp(-x))`."""
 
     low: ArrayLike
@@ -213,7 +213,7 @@ class IntervalTransform(MonotoneTransform):
 
 
 @pytree
-class HalfLineTransform(MonotoneTransform):
+class HalfLineTransform(AbstractMonotoneTransform):
     """`y = bound + exp(x)`, or `bound - exp(x)` if `direction` is -1."""
 
     bound: ArrayLike
@@ -254,7 +254,7 @@ class HalfLineTransform(MonotoneTransform):
 
 
 @pytree
-class SoftplusTransform(MonotoneTransform):
+class SoftplusTransform(AbstractMonotoneTransform):
     """`y = log(1 + exp(x))`."""
 
     codomain = whole_codomain = constraints.positive
@@ -271,7 +271,7 @@ class SoftplusTransform(MonotoneTransform):
 
 
 @pytree
-class PowerTransform(MonotoneTransform):
+class PowerTransform(AbstractMonotoneTransform):
     """`y = x ** exponent`, on positive numbers."""
 
     exponent: ArrayLike

@@ -108,7 +108,7 @@ class AbstractKernel(ABC):
         return jnp.zeros((), jnp.int32)
 
     def has_room(self, need: int) -> bool:
-        """Whether the kernel has just the room for that: neither too little nor waste."""
+        """Whether the kernel has just the room for that, and none to waste."""
         return True
 
     def with_room(self, state: Any, need: int) -> tuple[AbstractKernel, Any]:

@@ -15,11 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppl.infer.engine.adapt.metric import pooled_covariance, pooled_variance
-from ppl.infer.engine.adapt.step_size import DualAveraging, Search
+from ppl.infer.engine.adapt._metric import pooled_covariance, pooled_variance
+from ppl.infer.engine.adapt._step_size import DualAveraging, Search
 from ppl.infer.engine.kernel import AbstractKernel
 from ppl.infer.engine.metric import metric_from
-
 
 _SHARE = 5  # a round is as long as this share of its window has been so far
 

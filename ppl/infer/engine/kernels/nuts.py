@@ -90,7 +90,7 @@ class NUTS(AbstractKernel):
         numbers |= {k: integer() for k in ("draw", "depth", "leaf", "leaves")}
         numbers |= {"unvalued": ~no(), "crossed": no(), "sign": zeros() + 1}
         vectors = [zeros(dim) for _ in range(4)]
-        leaf = Leaf(positions, *vectors[1:], zeros())
+        leaf = Leaf(positions, *vectors[1:], zeros())  # type: ignore
         return NUTSState(
             progress=Progress(**numbers),
             decided=Decisions(no(), no(), no(), no(), no()),
