@@ -1,11 +1,11 @@
 """Probabilistic programming on JAX: models are functions, chains run in parallel."""
 
-from ppl import diagnostics, distributions, handlers, infer
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ppl import distributions, handlers
 from ppl._version import __version__
-from ppl.checks import checked
 from ppl.control import plate, plate_stack
-from ppl.infer.fit import fit
-from ppl.posterior import Posterior
 from ppl.primitives import (
     deterministic,
     factor,
@@ -16,9 +16,24 @@ from ppl.primitives import (
     subsample,
 )
 
+if TYPE_CHECKING:
+    from ppl import diagnostics, infer
+    from ppl.checks import checked
+    from ppl.infer.fit import fit
+    from ppl.posterior import Posterior
+
+# Inference is imported when it is used first: models alone need half of the package.
+_LATER = {
+    "Posterior": "ppl.posterior",
+    "checked": "ppl.checks",
+    "diagnostics": "ppl.diagnostics",
+    "fit": "ppl.infer.fit",
+    "infer": "ppl.infer",
+}
+
 __all__ = [
-    "__version__",
     "Posterior",
+    "__version__",
     "checked",
     "deterministic",
     "diagnostics",
@@ -35,3 +50,16 @@ __all__ = [
     "sample",
     "subsample",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'ppl' has no attribute {name!r}")
+    module = importlib.import_module(_LATER[name])
+    value = module if module.__name__ == f"ppl.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -16,6 +16,26 @@ def static(**kwargs: Any) -> Any:
     return dataclasses.field(metadata=metadata, **kwargs)
 
 
+def _set_once(self: Any, name: str, value: Any) -> None:
+    if name in self.__dict__ or name not in self.__dataclass_fields__:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(self, name, value)
+
+
+def _delete_never(self: Any, name: str) -> None:
+    kind = type(self).__name__
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r} of {kind}")
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{name}={getattr(self, name)!r}" for name in self.__dataclass_fields__)
+    return f"{type(self).__name__}({', '.join(shown)})"
+
+
+# One for all classes: each frozen dataclass would compile its own when imported.
+_SHARED = {"__setattr__": _set_once, "__delattr__": _delete_never, "__repr__": _repr}
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
 def pytree(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass and register it as a pytree.
@@ -24,10 +44,11 @@ def pytree(cls: type[T]) -> type[T]:
     Unflattening sets the fields directly, without `__init__` or `__post_init__`: JAX
     unflattens with tracers and with placeholder objects, which no check would survive.
     """
-    if "__init__" in vars(cls):
-        made = dataclasses.dataclass(frozen=True, init=False, eq=False)(cls)
-    else:
-        made = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    own = vars(cls)
+    made = dataclasses.dataclass(init="__init__" not in own, repr=False, eq=False)(cls)
+    for name, method in _SHARED.items():
+        if name not in own:
+            setattr(made, name, method)
     fields = dataclasses.fields(cast(Any, made))
     names = [f.name for f in fields]
     fixed = [f.name for f in fields if f.metadata.get("static")]
