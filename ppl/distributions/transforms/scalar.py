@@ -67,6 +67,8 @@ def _past(bound: ArrayLike, sign: int, dtype: Any) -> Any:
     xp = namespace(bound)
     bound = xp.asarray(bound, dtype)
     tiny = xp.asarray(jnp.finfo(dtype).tiny, dtype)
+    if xp is jnp:
+        bound = jax.lax.stop_gradient(bound)  # nextafter has no derivative
     beyond = xp.nextafter(bound, xp.asarray(sign * np.inf, dtype))
     return xp.where(abs(bound) < tiny, sign * tiny, beyond)
 
