@@ -20,8 +20,8 @@ import numpy as np
 from ppl._errors import ArgumentTypeError, ModelError, RandomnessError, ShapeError
 from ppl._typing import Array, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._parameters import CHECK_AT_CONSTRUCTION
 from ppl.distributions.constraints import Constraint, shape_of
-from ppl.distributions.distribution import checks_deferred
 
 
 @dataclass(frozen=True)
@@ -233,19 +233,18 @@ class Handler:
     def __enter__(self) -> Any:
         entered = copy.copy(self)
         given = entered.start()
-        deferred = checks_deferred()
-        deferred.__enter__()
+        checks = CHECK_AT_CONSTRUCTION.set(False)  # the statements check, with names
         token = _STACK.set((*_STACK.get(), entered))
-        _EXITS.set((*_EXITS.get(), (self, deferred, token)))
+        _EXITS.set((*_EXITS.get(), (self, checks, token)))
         return given
 
     def __exit__(self, *exc: object) -> None:
         exits = list(_EXITS.get())
         while exits:
-            entered, deferred, token = exits.pop()
+            entered, checks, token = exits.pop()
             if entered is self:  # entries after ours were left without an exit
                 _STACK.reset(token)
-                deferred.__exit__(None, None, None)
+                CHECK_AT_CONSTRUCTION.reset(checks)
                 break
         _EXITS.set(tuple(exits))
 

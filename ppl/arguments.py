@@ -174,7 +174,7 @@ def _path_name(path: tuple[Any, ...]) -> str:
     inside = jax.tree_util.keystr(path[1:])
     if path[0].idx == 0:
         return f"argument {inside.strip('[]')}" if len(path) == 2 else f"args{inside}"
-    return str(getattr(path[1], "key", inside))
+    return f"{getattr(path[1], 'key', path[1])}{jax.tree_util.keystr(path[2:])}"
 
 
 def _as_array(value: Any, name: str) -> Any:

@@ -53,3 +53,14 @@ def x64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture(autouse=True)
+def no_handler_is_left():
+    """Whatever a test does, afterwards no handler is active and checks are on."""
+    yield
+    from ppl import _sites
+    from ppl.distributions._parameters import CHECK_AT_CONSTRUCTION
+
+    assert not _sites._STACK.get(), "a handler was entered and never left"
+    assert CHECK_AT_CONSTRUCTION.get(), "construction checks were left off"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -274,5 +275,5 @@ def _constant_data(
             v.shape == value.shape and np.allclose(v, value) for v in observed.values()
         )
         if not any(same):
-            named[name.strip("[]'")] = value
+            named[re.sub(r"[\[\]'\"]+", ".", name).strip(".")] = value
     return named

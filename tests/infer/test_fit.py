@@ -100,7 +100,8 @@ def test_chunk_length_changes_nothing(reference, chunk):
 def test_progress_bar_changes_nothing(reference, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        again = ppl.fit(eight_schools, Y, SIGMA, seed=7, warmup=150, draws=200)
+        options = {"seed": 7, "warmup": 150, "draws": 200, "progress": True}
+        again = ppl.fit(eight_schools, Y, SIGMA, **options)
     assert same(reference, again)
     bar = capsys.readouterr().err
     for word in ("sample", "divergences", "step size", "leapfrogs/s", "1400/1400"):

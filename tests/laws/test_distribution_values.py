@@ -312,7 +312,9 @@ def test_quantiles_have_derivatives():
                 h = 1e-5
                 up, down = ([*leaves[:i], leaf + s, *leaves[i + 1 :]] for s in (h, -h))
                 both = [jax.tree.unflatten(tree, v).icdf(q) for v in (up, down)]
-                assert got[i] == pytest.approx((both[0] - both[1]) / (2 * h), rel=1e-6)
+                assert got[i] == pytest.approx(
+                    float((both[0] - both[1]) / (2 * h)), rel=1e-6
+                )
 
 
 def test_facts_are_computed_in_the_type_asked_for():
