@@ -147,8 +147,8 @@ class CategoricalProbs(AbstractCategorical):
         if not isinstance(total, Tracer) and not np.all(whole):
             wrong = np.asarray(total)[~np.asarray(whole)]
             rule = (
-                f"must sum to 1 but sums to {float(wrong[0]):.6g}. Divide it by its sum, "
-                "or use `logits` instead"
+                f"must sum to 1 but sums to {float(wrong[0]):.6g}. Divide it by its "
+                "sum, or use `logits` instead"
             )
         signs = (xp.asarray(probs) >= 0).all(-1)
         return [
