@@ -21,7 +21,7 @@ from ppl.infer import sampling  # noqa: E402
 def main() -> None:
     session = sampling.Session
     marks.mark_around(sampling, "checked", after="check")
-    marks.mark_around(session, "begin", after="starting points")
+    marks.mark_around(sampling, "started", after="starting points")
     marks.mark_around(session, "warm_up", after="warm-up")
     marks.mark_around(session, "posterior", before="sampling", after="results")
     problem = PROBLEMS["eight"]
