@@ -13,9 +13,11 @@ points, constraining and labelling the draws, and the warnings. NumPyro does not
 its sampling apart; the seconds of compiling are what comes on top of it at least.
 
 NumPyro runs in the way that is fastest here, found in uncounted runs for each kind
-separately: vectorized or sequential chains ("parallel" would need the processor to pose
-as several devices, for both); a new `MCMC` object or the same again; `jit_model_args`
-on or off. A way that raises is left out. No cache on disk is used.
+separately: a new `MCMC` object or the same again, `jit_model_args` on or off. A way
+that raises is left out. Chains are vectorized; `--sequential` tries the same with
+chains in sequence, which compile once per chain and take two to three times as long.
+("parallel" would need the processor to pose as several devices, for both.) No cache on
+disk is used.
 
 Read: `programs` must be 0 for ppl, and the overhead at most 20 ms. The ratio of whole
 calls is ppl over NumPyro, smaller is better.

@@ -217,10 +217,26 @@ class AbstractParametrised:
             raise ParameterError(
                 f"{type(self).__name__}: parameters do not broadcast: {shapes}."
             ) from None
+        self._align()
         if validate_args is None:
             validate_args = CHECK_AT_CONSTRUCTION.get()
         if validate_args:
             self.check_parameters()
+
+    def _align(self) -> None:
+        """Give arrays of lower batch rank leading ones.
+
+        A mapped axis goes in front of every leaf; only leaves of equal rank still
+        broadcast as they did inside the map.
+        """
+        rank = len(self.batch_shape)
+        for name, constraint in self.parameter_constraints().items():
+            value = getattr(self, name)
+            lacking = rank - (len(shape_of(value)) - constraint.event_dim)
+            traced = isinstance(value, jax.Array)
+            if lacking > 0 and (traced or len(shape_of(value))):
+                shape = (1,) * lacking + shape_of(value)
+                object.__setattr__(self, name, value.reshape(shape))
 
     def parameter_checks(self) -> list[ParameterCheck]:
         """The verdicts on all parameters, traced or concrete, of one batch shape each.

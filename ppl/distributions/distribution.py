@@ -230,6 +230,10 @@ class Independent(Distribution):
     def variance(self) -> Array:
         return self.base_dist.variance
 
+    @property
+    def mode(self) -> Array:
+        return self.base_dist.mode
+
     def expand(self, batch_shape: Shape) -> Independent:
         batch = self.base_dist.batch_shape
         own = batch[len(batch) - self.reinterpreted_batch_ndims :]

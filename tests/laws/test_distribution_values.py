@@ -320,3 +320,20 @@ def test_quantiles_have_derivatives():
 def test_facts_are_computed_in_the_type_asked_for():
     assert facts(CASES[0], False).log_prob.dtype == np.float32
     assert facts(CASES[0], True).log_prob.dtype == np.float64
+
+
+def test_a_map_keeps_parameters_of_unequal_rank_together():
+    """What comes out of `vmap` is the distribution that was inside, for each member."""
+    locs, scales = jnp.arange(6.0).reshape(2, 3), jnp.array([1.0, 20.0])
+    fixed = np.array([1.0, 2.0, 3.0])
+    for make in (
+        lambda m, s: dist.Normal(m, s),
+        lambda m, s: dist.StudentT(s, m, fixed),
+        lambda m, s: dist.Normal(jnp.stack([m, m]), fixed * s),
+    ):
+        mapped = jax.vmap(make)(locs, scales)
+        for i in range(2):
+            one = make(locs[i], scales[i])
+            x = jnp.full(one.batch_shape, 0.3)
+            got = mapped.log_prob(jnp.stack([x, x]))[i]
+            np.testing.assert_allclose(got, one.log_prob(x), rtol=1e-6)

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.special import kolmogorov
 
+import ppl.distributions as dist
 from tests.laws.cases import CASES, Case
 from tests.laws.evaluate import rounded
 
@@ -79,3 +80,17 @@ def test_draws_have_the_moments(case):
             continue  # the tails are so heavy that the mean says nothing
         slack = 6 * spread / np.sqrt(len(x)) + 1e-6 * abs(center)
         assert abs(x[:, j].mean() - center) <= slack, (case.name, frozen.args)
+
+
+@pytest.mark.parametrize(
+    ("d", "frozen"),
+    [
+        (dist.Poisson(1e6), stats.poisson(1e6)),
+        (dist.Poisson(1e8), stats.poisson(1e8)),
+        (dist.BinomialProbs(0.3, 10**6), stats.binom(10**6, float(np.float32(0.3)))),
+    ],
+)
+def test_large_counts_are_drawn_exactly(d, frozen):
+    """Acceptance by a difference of log gamma functions in float32 fails this."""
+    x = np.asarray(d.sample(jax.random.key(3), (500_000,)))
+    assert p_value_of_counts(x, frozen) > LEVEL
