@@ -315,7 +315,7 @@ class BlackJAX(Side):
         shape = self.size.chains, self.size.draws
         values = {
             name: np.asarray(value).reshape((*shape, *value.shape[1:]))
-            for name, value in constrain(self.density, flat).items()
+            for name, value in constrain(self.density, flat)[0].items()
             if name in latent
         }
         counts = int(steps.max(0).sum()), int(diverging.sum())

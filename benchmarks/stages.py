@@ -80,7 +80,12 @@ def run_job(
     Raises:
         RuntimeError: It failed; the message is its output.
     """
-    theirs = ("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE", "PPL_COMPILATION_CACHE")
+    theirs = (
+        "JAX_COMPILATION_CACHE",
+        "JAX_PERSISTENT_CACHE",
+        "PPL_COMPILATION_CACHE",
+        "PYTHONDONTWRITEBYTECODE",  # installed packages have theirs; so should ours
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith(theirs)}
     environment |= {**settings, BEGAN: str(time.time())}
     command = [sys.executable, "-W", "ignore", "-m", module, *arguments]

@@ -264,31 +264,25 @@ def _described(
 
 
 @jax.jit
-def constrain(density: LogDensity, positions: Array) -> dict[str, Array]:
-    """Values of free and deterministic sites at `positions`, (n, dim).
+def constrain(
+    density: LogDensity, positions: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """What a model says at `positions`, (n, dim), with n > 0.
 
     Returns:
-        Arrays of shape (n, *site shape) by site.
+        Values of free and deterministic sites by name, (n, *site shape); observed
+        values by site, as the model sees them, (*site shape).
     """
+    free = {entry.name for entry in density.layout.entries}
 
-    def one(position: Array) -> dict[str, Array]:
-        sites = density.visit(position)[1]
-        free = {entry.name for entry in density.layout.entries}
-        return {
-            name: jnp.asarray(site.value)
-            for name, site in sites.items()
-            if name in free or isinstance(site, Deterministic)
-        }
+    def one(position: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+        latent, observed = {}, {}
+        for name, site in density.visit(position)[1].items():
+            if name in free or isinstance(site, Deterministic):
+                latent[name] = jnp.asarray(site.value)
+            elif isinstance(site, Sample) and site.is_observed:
+                observed[name] = jnp.asarray(site.value)
+        return latent, {k: v for k, v in observed.items() if v.size}
 
-    return jax.vmap(one)(positions)
-
-
-@jax.jit
-def observed_values(density: LogDensity) -> dict[str, Array]:
-    """Observed values by site, as the model sees them."""
-    sites = density.visit(jnp.zeros(density.layout.size))[1]
-    return {
-        name: jnp.asarray(site.value)
-        for name, site in sites.items()
-        if isinstance(site, Sample) and site.is_observed and jnp.size(site.value)
-    }
+    latent, observed = jax.vmap(one)(positions)
+    return latent, {name: value[0] for name, value in observed.items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -159,10 +160,9 @@ def _normal_scores(order: np.ndarray, ascending: Floats) -> Floats:
 @lru_cache(maxsize=4)
 def _blom_table(count: int) -> Floats:
     """Normal quantiles of the ranks 1, 1.5, ..., `count`, with Blom's offset of 3/8."""
-    from scipy.special import ndtri
-
     ranks = 1 + np.arange(2 * count - 1) / 2
-    table = ndtri((ranks - 3 / 8) / (count - 2 * (3 / 8) + 1))
+    share = (ranks - 3 / 8) / (count - 2 * (3 / 8) + 1)
+    table = np.fromiter(map(NormalDist().inv_cdf, share), float, len(share))
     table.flags.writeable = False
     return table
 

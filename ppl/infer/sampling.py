@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from ppl.infer.samplers import AbstractSampler
 from ppl.infer.seeding import Words
 from ppl.infer.starting import started
 from ppl.posterior import Posterior
-from ppl.target import LogDensity, Traced, constrain, observed_values
+from ppl.target import LogDensity, Traced, constrain
+
+Values: TypeAlias = dict[str, np.ndarray]
 
 _CONSTRAIN_BYTES = 64 * 2**20
 _CALLED = {
@@ -150,11 +152,11 @@ class Session:
         density = self.density
         infos = self.traced.sites
         warmup = MemorySink.joined(self.warmup) if self.warmup else None
-        observed = {k: np.asarray(v) for k, v in observed_values(density).items()}
+        samples, observed = self._values(sink.position[:, :kept])
         plates = self.traced.plates.values()
         first = self.timings.get("warmup", 0.0)
         return Posterior(
-            samples=self._values(sink.position[:, :kept]),
+            samples=samples,
             sample_stats=self._statistics(sink.statistics[:, :kept]),
             dims={name: info.dims for name, info in infos.items()},
             coords={
@@ -162,7 +164,7 @@ class Session:
             },
             observed_data=observed,
             constant_data=_constant_data(density, observed),
-            warmup_samples=self._values(warmup.position) if warmup else {},
+            warmup_samples=self._values(warmup.position)[0] if warmup else {},
             warmup_sample_stats=self._statistics(warmup.statistics) if warmup else {},
             deterministic=frozenset(
                 name for name, info in infos.items() if info.type == "deterministic"
@@ -179,10 +181,11 @@ class Session:
             },
         )
 
-    def _values(self, positions: np.ndarray) -> dict[str, np.ndarray]:
-        """Values by site, in the order of the model."""
-        values = constrained(self.density, positions)
-        return {name: values[name] for name in self.traced.sites if name in values}
+    def _values(self, positions: np.ndarray) -> tuple[Values, Values]:
+        """Draws and observed values by site, in the order of the model."""
+        draws, observed = constrained(self.density, positions)
+        order = self.traced.sites
+        return {n: draws[n] for n in order if n in draws}, observed
 
     def _statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Statistics under ArviZ's names, (chains, draws) each."""
@@ -234,17 +237,17 @@ def open_session(
     return Session(traced, sampler, settings, seed, run)
 
 
-def constrained(density: LogDensity, positions: np.ndarray) -> dict[str, np.ndarray]:
-    """Values of the sites at positions (chains, draws, dim), in blocks."""
+def constrained(density: LogDensity, positions: np.ndarray) -> tuple[Values, Values]:
+    """Draws by site at positions (chains, draws, dim), in blocks; observed values."""
     chains, draws, dim = positions.shape
     flat = np.ascontiguousarray(positions).reshape(-1, dim)
     block = max(1, min(len(flat), _CONSTRAIN_BYTES // (flat.itemsize * max(dim, 1))))
-    parts = []
+    parts, observed = [], {}
     for begin in range(0, len(flat), block):
         part = flat[begin : begin + block]
         short = block - len(part)  # padded, so that one program serves all blocks
         whole = np.pad(part, ((0, short), (0, 0)), mode="edge") if short else part
-        values = constrain(density, whole)
+        values, observed = constrain(density, whole)
         parts.append({k: np.asarray(v)[: len(part)] for k, v in values.items()})
     joined = {
         name: np.concatenate([p[name] for p in parts])
@@ -252,7 +255,8 @@ def constrained(density: LogDensity, positions: np.ndarray) -> dict[str, np.ndar
         else parts[0][name]
         for name in parts[0]
     }
-    return {k: v.reshape((chains, draws, *v.shape[1:])) for k, v in joined.items()}
+    shaped = {k: v.reshape((chains, draws, *v.shape[1:])) for k, v in joined.items()}
+    return shaped, {name: np.asarray(value) for name, value in observed.items()}
 
 
 def _constant_data(

@@ -15,7 +15,7 @@ from ppl import handlers
 from ppl._errors import ArgumentError, ModelError, RandomnessError
 from ppl.distributions.transforms import biject_to
 from ppl.layout import Entry, Layout
-from ppl.target import constrain, observed_values, trace_model
+from ppl.target import constrain, trace_model
 from tests.language.joint import draw, latent
 
 STANDARD = dist.Normal(0.0, 1.0)
@@ -106,7 +106,7 @@ def test_what_the_trace_tells():
 def test_constrain_gives_values_of_free_and_deterministic_sites():
     target = density(everything, Y)
     positions = np.random.default_rng(0).normal(size=(4, target.layout.size))
-    values = constrain(target, positions)
+    values, observed = constrain(target, positions)
     assert set(values) == {*FREE_SIZES, "sum"}
     assert all(len(v) == 4 for v in values.values())
     np.testing.assert_allclose(values["simplex"].sum(-1), 1.0, rtol=1e-5)
@@ -115,7 +115,7 @@ def test_constrain_gives_values_of_free_and_deterministic_sites():
     assert inside.all()
     total = values["vector"].sum(-1) + values["cuts"].sum(-1)
     np.testing.assert_allclose(values["sum"], total, rtol=1e-5)
-    assert observed_values(target)["y"].tolist() == pytest.approx(Y.tolist())
+    assert observed["y"].tolist() == pytest.approx(Y.tolist())
 
 
 # --- values and gradients -------------------------------------------------------------

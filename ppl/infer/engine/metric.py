@@ -79,7 +79,7 @@ def metric_from(inverse_mass_matrix: np.ndarray, dtype: np.dtype) -> AbstractMet
     if given.ndim == 1:
         if not (np.isfinite(given) & (given > 0)).all():
             raise ArgumentError("inverse_mass_matrix must be > 0.", value=given)
-        return Diagonal(jnp.asarray(np.sqrt(given).astype(dtype)))
+        return Diagonal(np.sqrt(given).astype(dtype))
     if given.ndim != 2 or given.shape[0] != given.shape[1]:
         raise ArgumentError(
             f"inverse_mass_matrix must be a vector or a square matrix, got shape "
@@ -92,4 +92,4 @@ def metric_from(inverse_mass_matrix: np.ndarray, dtype: np.dtype) -> AbstractMet
         raise ArgumentError(
             "inverse_mass_matrix is not positive definite.", value=given
         ) from None
-    return Dense(jnp.asarray(factor.astype(dtype)))
+    return Dense(factor.astype(dtype))
