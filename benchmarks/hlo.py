@@ -96,9 +96,9 @@ def marked_model(errors: Any, effects: Any) -> None:
 def chunk_arguments(chains: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of the program that a fit of the marked model would run."""
     density = trace_model(marked_model, PROBLEMS["eight"].data(), {}).density
-    dim = density.layout.size
-    kernel = NUTS(marked_model).kernel(dim, chains, np.dtype(np.float32))
-    positions = np.zeros((chains, dim), np.float32)
+    layout = density.layout
+    kernel = NUTS(marked_model).kernel(layout, chains, np.dtype(np.float32))
+    positions = np.zeros((chains, layout.size), np.float32)
     run = driver.start(kernel, density, positions, (0, 0))
     state = (run.kernel, run.target, run.state, run.randomness)
     numbers = (np.int32(1), np.int32(run.rows))

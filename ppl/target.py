@@ -44,12 +44,15 @@ class Spec:
         layout: Of the flat vector.
         fingerprint: Digest of the traced model, with the arrays that it closes over: a
             model whose globals have changed is another program.
+        forward_mode: Whether gradients are taken forward, one pass a coordinate: for
+            models with loops that cannot be differentiated in reverse.
     """
 
     model: Model
     arguments: Arguments
     layout: Layout
     fingerprint: str = ""
+    forward_mode: bool = False
 
 
 @pytree
@@ -78,7 +81,10 @@ class LogDensity:
 
     def value_and_grad(self, position: Array) -> tuple[Array, Array]:
         """Log density and gradient at `position`, (dim,)."""
-        return jax.value_and_grad(self)(position)
+        if not self.spec.forward_mode:
+            return jax.value_and_grad(self)(position)
+        value, slope = jax.linearize(self, position)
+        return value, jax.vmap(slope)(jnp.eye(len(position), dtype=position.dtype))
 
     def visit(self, position: Array) -> tuple[Array, dict[str, Site], dict[str, Array]]:
         """Run the model at a position.

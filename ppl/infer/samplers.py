@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
 
-from ppl._errors import ArgumentError, ShapeError
+from ppl._errors import ArgumentError
 from ppl._typing import Model
-from ppl.infer.engine.adapt import Windows
+from ppl.infer.engine.adapt import AbstractAdaptation, Windows
 from ppl.infer.engine.kernel import AbstractKernel
 from ppl.infer.engine.kernels import hmc, nuts
-from ppl.infer.engine.metric import AbstractMetric, metric_from
 from ppl.infer.initialization import as_strategy, init_to_uniform
+from ppl.infer.masses import MassMatrix
+from ppl.layout import Layout
 
 _SMALL = 512  # coordinates times chains up to which all checkpoints cost nothing
 _FEW_LEVELS = 4
@@ -28,7 +30,7 @@ class AbstractSampler(ABC):
         model: Model | None,
         step_size: float,
         inverse_mass_matrix: Any,
-        dense_mass: bool,  # noqa: FBT001
+        dense_mass: Any,
         target_accept_prob: float,
         options: dict[str, Any],
     ):
@@ -50,35 +52,31 @@ class AbstractSampler(ABC):
             )
         self.model = model
         self.step_size = float(step_size)
-        self.inverse_mass_matrix = inverse_mass_matrix
-        self.dense_mass = bool(dense_mass)
+        self.masses = MassMatrix(dense_mass, inverse_mass_matrix)
+        self.target_accept_prob = float(target_accept_prob)
         self.strategy = as_strategy(options.pop("init_strategy"))
-        self.adaptation = Windows(
-            target_accept=float(target_accept_prob),
-            adapt_step_size=options.pop("adapt_step_size"),
-            adapt_metric=options.pop("adapt_mass_matrix"),
-            dense=self.dense_mass,
+        self.adapt_step_size = bool(options.pop("adapt_step_size"))
+        self.adapt_mass_matrix = bool(options.pop("adapt_mass_matrix"))
+        self.forward_mode = bool(options.pop("forward_mode_differentiation"))
+
+    def adaptation(self, layout: Layout) -> AbstractAdaptation:
+        """How warm-up finds the settings."""
+        return Windows(
+            target_accept=self.target_accept_prob,
+            adapt_step_size=self.adapt_step_size,
+            adapt_metric=self.adapt_mass_matrix,
+            given=self.masses.given is not None,
+            structure=self.masses.structure,
+            blocks=self.masses.blocks(layout),
         )
 
-    def metric(self, dim: int, dtype: np.dtype) -> AbstractMetric:
-        """The metric to begin with."""
-        given = self.inverse_mass_matrix
-        if given is None:
-            return metric_from(np.eye(dim) if self.dense_mass else np.ones(dim), dtype)
-        given = np.asarray(given)
-        if given.shape not in ((dim,), (dim, dim)):
-            raise ShapeError(
-                f"inverse_mass_matrix has shape {given.shape}, but the model has {dim} "
-                f"unconstrained coordinates: ({dim},) or ({dim}, {dim}) is needed.",
-                value=given.shape,
-            )
-        if self.dense_mass and given.ndim == 1:
-            given = np.diag(given)
-        return metric_from(given, dtype)
-
     @abstractmethod
-    def kernel(self, dim: int, chains: int, dtype: np.dtype) -> AbstractKernel:
+    def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
         """The kernel to begin with."""
+
+    def after_warmup(self, kernel: AbstractKernel) -> AbstractKernel:
+        """The kernel to draw with."""
+        return kernel
 
     @property
     def max_tree_depth(self) -> int | None:
@@ -92,14 +90,21 @@ class NUTS(AbstractSampler):
     Args:
         model: A function with sample statements.
         step_size: Of the leapfrog integrator, to begin with.
-        inverse_mass_matrix: Of the unconstrained coordinates, (dim,) or (dim, dim);
-            the identity if None.
+        inverse_mass_matrix: Of the unconstrained coordinates, to begin with: (dim,) or
+            (dim, dim), or a dict from tuples of site names to such a vector or matrix.
+            If None, warm-up begins with one from the first gradients.
         adapt_step_size: Whether warm-up adapts the step size.
         adapt_mass_matrix: Whether warm-up estimates the inverse mass matrix.
-        dense_mass: Whether that is a full matrix.
+        dense_mass: Its structure: True for a full matrix, False for a diagonal, a list
+            of tuples of site names for dense blocks of those sites beside a diagonal,
+            or "auto" for a diagonal unless correlations make another one pay.
         target_accept_prob: Mean acceptance to aim at; nearer to 1 means smaller steps.
-        max_tree_depth: Doublings after which a trajectory ends.
+        max_tree_depth: Doublings after which a trajectory ends; a pair gives one number
+            for the warm-up and one for after.
         init_strategy: Where chains start.
+        find_heuristic_step_size: Accepted for NumPyro's sake; it is always done.
+        forward_mode_differentiation: Take gradients forward, one pass a coordinate.
+        regularize_mass_matrix: Accepted likewise.
 
     Raises:
         ArgumentError: An argument is out of range.
@@ -113,11 +118,12 @@ class NUTS(AbstractSampler):
         inverse_mass_matrix: Any = None,
         adapt_step_size: bool = True,
         adapt_mass_matrix: bool = True,
-        dense_mass: bool = False,
+        dense_mass: Any = "auto",
         target_accept_prob: float = 0.8,
-        max_tree_depth: int = 10,
+        max_tree_depth: int | tuple[int, int] = 10,
         init_strategy: Any = init_to_uniform,
         find_heuristic_step_size: bool = True,
+        forward_mode_differentiation: bool = False,
         regularize_mass_matrix: bool = True,
     ):
         del find_heuristic_step_size, regularize_mass_matrix  # both are always done
@@ -125,6 +131,7 @@ class NUTS(AbstractSampler):
             "init_strategy": init_strategy,
             "adapt_step_size": adapt_step_size,
             "adapt_mass_matrix": adapt_mass_matrix,
+            "forward_mode_differentiation": forward_mode_differentiation,
         }
         super().__init__(
             model,
@@ -134,31 +141,35 @@ class NUTS(AbstractSampler):
             target_accept_prob,
             options,
         )
-        if (
-            not isinstance(max_tree_depth, int | np.integer)
-            or not 1 <= max_tree_depth <= 20
-        ):
-            raise ArgumentError(
-                f"max_tree_depth must be an int from 1 to 20, got {max_tree_depth!r}.",
-                value=max_tree_depth,
-            )
-        self._max_tree_depth = int(max_tree_depth)
+        pair = isinstance(max_tree_depth, tuple | list) and len(max_tree_depth) == 2
+        depths: Any = max_tree_depth if pair else (max_tree_depth, max_tree_depth)
+        for depth in depths:
+            if not isinstance(depth, int | np.integer) or not 1 <= depth <= 20:
+                raise ArgumentError(
+                    f"max_tree_depth must be an int from 1 to 20, or a pair of them "
+                    f"for warm-up and sampling, got {max_tree_depth!r}.",
+                    value=max_tree_depth,
+                )
+        self._depths = int(depths[0]), int(depths[1])
 
     @property
     def max_tree_depth(self) -> int | None:
-        return self._max_tree_depth
+        return self._depths[1]
 
-    def kernel(self, dim: int, chains: int, dtype: np.dtype) -> AbstractKernel:
-        depth = self._max_tree_depth
-        few = _FEW_LEVELS if dim * chains > _SMALL else depth
-        levels = max(min(depth - 1, few), 1)
+    def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
+        most = max(max(self._depths) - 1, 1)
+        few = _FEW_LEVELS if layout.size * chains > _SMALL else most
         return nuts.NUTS(
             np.asarray(self.step_size, dtype),
-            self.metric(dim, dtype),
-            np.int32(depth),
-            levels=levels,
+            self.masses.metric(layout, dtype),
+            np.int32(self._depths[0]),
+            levels=min(most, few),
+            most_levels=most,
             few_levels=few,
         )
+
+    def after_warmup(self, kernel: AbstractKernel) -> AbstractKernel:
+        return dataclasses.replace(kernel, max_depth=np.int32(self._depths[1]))  # type: ignore[type-var]
 
 
 class HMC(AbstractSampler):
@@ -170,12 +181,13 @@ class HMC(AbstractSampler):
         inverse_mass_matrix: As for `NUTS`.
         adapt_step_size: Whether warm-up adapts the step size.
         adapt_mass_matrix: Whether warm-up estimates the inverse mass matrix.
-        dense_mass: Whether that is a full matrix.
+        dense_mass: As for `NUTS`.
         target_accept_prob: Mean acceptance to aim at.
         num_steps: Leapfrog steps of a trajectory; excludes `trajectory_length`.
         trajectory_length: Mean integration time of a trajectory.
         jitter: Each trajectory's time is uniform within this fraction around the mean.
         init_strategy: Where chains start.
+        forward_mode_differentiation: Take gradients forward, one pass a coordinate.
 
     Raises:
         ArgumentError: An argument is out of range, or both lengths are given.
@@ -189,17 +201,19 @@ class HMC(AbstractSampler):
         inverse_mass_matrix: Any = None,
         adapt_step_size: bool = True,
         adapt_mass_matrix: bool = True,
-        dense_mass: bool = False,
+        dense_mass: Any = "auto",
         target_accept_prob: float = 0.8,
         num_steps: int | None = None,
         trajectory_length: float | None = None,
         jitter: float = 0.5,
         init_strategy: Any = init_to_uniform,
+        forward_mode_differentiation: bool = False,
     ):
         options = {
             "init_strategy": init_strategy,
             "adapt_step_size": adapt_step_size,
             "adapt_mass_matrix": adapt_mass_matrix,
+            "forward_mode_differentiation": forward_mode_differentiation,
         }
         super().__init__(
             model,
@@ -227,11 +241,11 @@ class HMC(AbstractSampler):
         self.num_steps, self.trajectory_length = num_steps, length
         self.jitter = jitter
 
-    def kernel(self, dim: int, chains: int, dtype: np.dtype) -> AbstractKernel:
+    def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
         fixed = self.num_steps
         return hmc.HMC(
             np.asarray(self.step_size, dtype),
-            self.metric(dim, dtype),
+            self.masses.metric(layout, dtype),
             np.asarray(fixed or self.trajectory_length, dtype),
             np.asarray(self.jitter, dtype),
             in_steps=fixed is not None,

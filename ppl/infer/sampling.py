@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import time
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ppl._errors import ArgumentError, ArgumentTypeError
+from ppl._pytree import replace
 from ppl._version import __version__
 from ppl.checks import checked
 from ppl.infer._cache import enable_compilation_cache
@@ -113,12 +115,13 @@ class Session:
         began = time.perf_counter()
         finished = driver.warm_up(
             self.run,
-            self.sampler.adaptation,
+            self.sampler.adaptation(self.density.layout),
             self.settings.num_warmup,
             progress,
             blocks=self.warmup,
             stop=lambda: interrupts.requested,
         )
+        self.run.kernel = self.sampler.after_warmup(self.run.kernel)
         self.timings["warmup"] = time.perf_counter() - began
         if not finished:
             raise KeyboardInterrupt(
@@ -222,6 +225,8 @@ def open_session(
     """
     enable_compilation_cache()
     traced = checked(sampler.model, *data)
+    if sampler.forward_mode:
+        traced = _differentiated_forward(traced)
     if resume is not None:
         run = resume(traced)
     else:
@@ -235,6 +240,12 @@ def open_session(
             chunk=settings.chunk,
         )
     return Session(traced, sampler, settings, seed, run)
+
+
+def _differentiated_forward(traced: Traced) -> Traced:
+    density = traced.density
+    spec = dataclasses.replace(density.spec, forward_mode=True)
+    return dataclasses.replace(traced, density=replace(density, spec=spec))
 
 
 def constrained(density: LogDensity, positions: np.ndarray) -> tuple[Values, Values]:

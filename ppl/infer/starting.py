@@ -46,7 +46,7 @@ def started(
         StartingPointError: Some chain found no such point.
     """
     dtype = np.dtype(jnp.result_type(float))
-    kernel = sampler.kernel(density.layout.size, chains, dtype)
+    kernel = sampler.kernel(density.layout, chains, dtype)
     strategy = sampler.strategy
     if init_params is not None:
         positions = given_positions(density, init_params, chains, dtype)

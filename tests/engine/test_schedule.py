@@ -22,12 +22,18 @@ FACTOR = np.array([[0.8, 0, 0], [0.5, 1.2, 0], [-0.3, 0.4, 0.6]], np.float32)
 
 
 def nuts(step_size: Any, dim: int) -> NUTS:
-    return NUTS(step_size, Diagonal(jnp.asarray(SCALE[:dim])), jnp.int32(6), levels=5)
+    return NUTS(
+        step_size,
+        Diagonal(jnp.asarray(SCALE[:dim])),
+        jnp.int32(6),
+        levels=5,
+        most_levels=5,
+    )
 
 
 def nuts_dense(step_size: Any, dim: int) -> NUTS:
     metric = Dense(jnp.asarray(FACTOR[:dim, :dim]))
-    return NUTS(step_size, metric, jnp.int32(6), levels=5)
+    return NUTS(step_size, metric, jnp.int32(6), levels=5, most_levels=5)
 
 
 def hmc(step_size: Any, dim: int) -> HMC:

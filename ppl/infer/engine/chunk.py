@@ -22,6 +22,7 @@ class Buffer(NamedTuple):
         done: (rows, chains).
         position: (rows, dim, chains).
         statistics: (rows, count, chains).
+        vectors: What adaptation learns from, (rows, dim, chains) each.
     """
 
     steps: Array
@@ -29,6 +30,7 @@ class Buffer(NamedTuple):
     done: Array
     position: Array
     statistics: Array
+    vectors: tuple[Array, ...]
 
 
 @partial(jax.jit, static_argnames=("rows", "early_exit"), donate_argnames=("state",))
@@ -62,20 +64,15 @@ def run_chunk(
         jnp.zeros((rows, chains), bool),
         jnp.zeros((rows, dim, chains), dtype),
         jnp.zeros((rows, len(kernel.statistics), chains), dtype),
+        tuple(jnp.zeros((rows, dim, chains), dtype) for _ in kernel.vectors),
     )
 
     def body(carry: tuple[Any, Buffer]) -> tuple[Any, Buffer]:
         state, out = carry
         state, emitted = kernel.step(randomness, target, state, num_draws)
-        row = out.steps
-        return state, Buffer(
-            row + 1,
-            out.room,
-            *(
-                _put(whole, part, row)
-                for whole, part in zip(out[2:], emitted, strict=True)
-            ),
-        )
+        put = partial(jax.lax.dynamic_update_index_in_dim, index=out.steps, axis=0)
+        kept = jax.tree.map(put, tuple(out[2:]), tuple(emitted))
+        return state, Buffer(out.steps + 1, out.room, *kept)
 
     def unfinished(carry: tuple[Any, Buffer]) -> Array:
         state, out = carry
@@ -88,7 +85,3 @@ def run_chunk(
     else:
         state, buffer = jax.lax.fori_loop(0, rows, lambda _, c: body(c), carry)
     return state, randomness, buffer._replace(room=kernel.room(state))
-
-
-def _put(whole: Array, part: Array, row: Array) -> Array:
-    return jax.lax.dynamic_update_index_in_dim(whole, part, row, 0)

@@ -16,12 +16,12 @@ import jax
 import numpy as np
 
 from ppl._errors import ArgumentError, EngineError
-from ppl.infer.engine.adapt.windows import Windows, step_size
+from ppl.infer.engine.adapt.base import AbstractAdaptation, Drawn, step_size
 from ppl.infer.engine.chunk import Buffer, run_chunk
 from ppl.infer.engine.kernel import AbstractKernel, Target
 from ppl.infer.engine.progress import Progress
 from ppl.infer.engine.randomness import Randomness
-from ppl.infer.engine.sinks.base import AbstractSink
+from ppl.infer.engine.sinks.base import AbstractSink, Finished
 from ppl.infer.engine.sinks.memory import MemorySink
 
 _BUFFER_BYTES = 8 * 2**20
@@ -115,7 +115,8 @@ def start(
     """
     chains, dim = positions.shape
     itemsize = positions.dtype.itemsize
-    rows = _BUFFER_BYTES // (itemsize * chains * (dim + len(kernel.statistics)))
+    width = dim * (1 + len(kernel.vectors)) + len(kernel.statistics)
+    rows = _BUFFER_BYTES // (itemsize * chains * width)
     early_exit = jax.default_backend() == "cpu"
     rows = int(np.clip(rows, 16, 1024 if early_exit else chunk or _FIRST_STEPS))
     bank = int(np.clip(_BANK_BYTES // (itemsize * chains * dim), 8, 512))
@@ -187,12 +188,9 @@ class Collector:
         chains = np.repeat(np.arange(len(kept)), kept)
         draws = np.concatenate([np.arange(n) for n in kept])
         self.counts = surplus.counts.copy()
-        self.sink.write(
-            chains,
-            draws,
-            surplus.sink.position[chains, draws],
-            surplus.sink.statistics[chains, draws],
-        )
+        at = chains, draws
+        positions, statistics = surplus.sink.position[at], surplus.sink.statistics[at]
+        self.sink.write(Finished(*at, positions, statistics))
         self.run.surplus = None
 
     def close(self, sink: MemorySink) -> int:
@@ -231,8 +229,11 @@ class Collector:
             kept = (draws + 1) % self.thinning == 0
             rows, chains, statistics = rows[kept], chains[kept], statistics[kept]
             draws = (draws[kept] + 1) // self.thinning - 1
-        position = np.asarray(buffer.position)[rows, :, chains]
-        self.sink.write(chains, draws, position, statistics)
+        wanted = buffer.vectors if self.sink.wants_vectors else ()
+        position, *vectors = (
+            np.asarray(whole)[rows, :, chains] for whole in (buffer.position, *wanted)
+        )
+        self.sink.write(Finished(chains, draws, position, statistics, tuple(vectors)))
         return steps
 
 
@@ -293,7 +294,7 @@ def evaluate(run: Run) -> tuple[np.ndarray, np.ndarray]:
 
 def warm_up(
     run: Run,
-    adaptation: Windows,
+    adaptation: AbstractAdaptation,
     num_warmup: int,
     progress: Progress,
     *,
@@ -313,11 +314,12 @@ def warm_up(
     Returns:
         Whether it came to its end.
     """
-    a = adaptation.init(run.kernel, num_warmup)
+    gradient = np.asarray(run.kernel.evaluation(run.state)[1]).T
+    a, run.kernel = adaptation.init(run.kernel, num_warmup, gradient)
     while (ask := adaptation.request(a, run.kernel)) is not None:
         kernel, run.kernel = run.kernel, ask.kernel
         progress.step_size = step_size(run.kernel)
-        part = memory_sink(run, ask.draws)
+        part = memory_sink(run, ask.draws, vectors=True)
         collector = Collector(run, part, progress, counted=ask.counted)
         finished = advance(run, ask.draws, collector, ahead=False, stop=stop)
         collector.close(part)
@@ -327,14 +329,17 @@ def warm_up(
             kernel = run.kernel  # it may have been given room
             if blocks is not None:
                 blocks.append(part)
-        rate = part.statistics[..., kernel.statistics.index("acceptance_rate")]
-        a, run.kernel = adaptation.update(a, kernel, part.position, rate)
+        named = {n: part.statistics[..., i] for i, n in enumerate(kernel.statistics)}
+        vectors = dict(zip(kernel.vectors, part.vectors, strict=True))
+        a, run.kernel = adaptation.update(
+            a, kernel, Drawn(part.position, named, vectors)
+        )
     progress.step_size = step_size(run.kernel)
     return True
 
 
-def memory_sink(run: Run, draws: int) -> MemorySink:
-    """A sink for that many draws of each chain of the run."""
-    count = len(run.kernel.statistics)
+def memory_sink(run: Run, draws: int, *, vectors: bool = False) -> MemorySink:
+    """A sink for that many draws of each chain, with the kernel's `vectors` or not."""
+    count, kinds = len(run.kernel.statistics), len(run.kernel.vectors) * vectors
     dtype = np.dtype(run.randomness.bank.dtype)
-    return MemorySink(run.chains, draws, run.dim, count, dtype)
+    return MemorySink(run.chains, draws, run.dim, count, dtype, kinds)

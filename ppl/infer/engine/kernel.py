@@ -74,11 +74,14 @@ class Emitted(NamedTuple):
         position: Their draws, (dim, chains); anything where not done.
         statistics: Numbers by name, (count, chains), in the order of the kernel's
             `statistics`.
+        vectors: What adaptation learns from besides, (dim, chains) each, in the order
+            of the kernel's `vectors`.
     """
 
     done: Array
     position: Array
     statistics: Array
+    vectors: tuple[Array, ...]
 
 
 class AbstractKernel(ABC):
@@ -89,6 +92,7 @@ class AbstractKernel(ABC):
     """
 
     statistics: tuple[str, ...]
+    vectors: tuple[str, ...] = ("gradient",)
     step_size: Any
     metric: Any
 

@@ -9,12 +9,13 @@ L^T g, turns a gradient into a force on whitened momenta. Dot products are plain
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 
 import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import ArgumentError
-from ppl._pytree import pytree
+from ppl._pytree import pytree, static
 from ppl._typing import Array
 
 
@@ -54,7 +55,7 @@ class Diagonal(AbstractMetric):
 
 @pytree
 class Dense(AbstractMetric):
-    """A dense metric; `factor` is lower triangular with M^-1 = L L^T, (dim, dim)."""
+    """A dense metric; `factor` is any L with M^-1 = L L^T, (dim, dim)."""
 
     factor: Array
 
@@ -66,7 +67,69 @@ class Dense(AbstractMetric):
 
     @property
     def inverse_mass_matrix(self) -> Array:
-        return self.factor @ self.factor.T
+        return jnp.matmul(self.factor, self.factor.T, precision="highest")
+
+
+@pytree
+class LowRank(AbstractMetric):
+    """A diagonal metric stretched along a few directions.
+
+    L = D (I + U diag(s) U^T) with D = diag(`scale`), (dim,), orthonormal columns of U,
+    `vectors`, (dim, rank), and s, `stretch`, (rank,), which is 0 for no stretch.
+    """
+
+    scale: Array
+    vectors: Array
+    stretch: Array
+
+    def _stretched(self, v: Array) -> Array:
+        along = jnp.matmul(self.vectors.T, v, precision="highest")
+        longer = self.stretch[:, None] * along
+        return v + jnp.matmul(self.vectors, longer, precision="highest")
+
+    def push(self, momentum: Array) -> Array:
+        return self.scale[:, None] * self._stretched(momentum)
+
+    def pull(self, gradient: Array) -> Array:
+        return self._stretched(self.scale[:, None] * gradient)
+
+    @property
+    def inverse_mass_matrix(self) -> Array:
+        factor = self.push(jnp.eye(len(self.scale), dtype=self.scale.dtype))
+        return jnp.matmul(factor, factor.T, precision="highest")
+
+
+@pytree
+class Blocks(AbstractMetric):
+    """A diagonal metric with dense blocks.
+
+    Attributes:
+        scale: The square root of the inverse mass, (dim,), where there is no block.
+        factors: For each block any L with M^-1 = L L^T, (size, size).
+        places: For each block the indices of its coordinates.
+    """
+
+    scale: Array
+    factors: tuple[Array, ...]
+    places: tuple[tuple[int, ...], ...] = static()
+
+    def _blockwise(self, v: Array, factors: Iterable[Array]) -> Array:
+        out = self.scale[:, None] * v
+        for factor, places in zip(factors, self.places, strict=True):
+            at = np.array(places)
+            out = out.at[at].set(jnp.matmul(factor, v[at], precision="highest"))
+        return out
+
+    def push(self, momentum: Array) -> Array:
+        return self._blockwise(momentum, self.factors)
+
+    def pull(self, gradient: Array) -> Array:
+        return self._blockwise(gradient, [f.T for f in self.factors])
+
+    @property
+    def inverse_mass_matrix(self) -> Array:
+        factor = self.push(jnp.eye(len(self.scale), dtype=self.scale.dtype))
+        return jnp.matmul(factor, factor.T, precision="highest")
 
 
 def metric_from(inverse_mass_matrix: np.ndarray, dtype: np.dtype) -> AbstractMetric:
@@ -86,10 +149,18 @@ def metric_from(inverse_mass_matrix: np.ndarray, dtype: np.dtype) -> AbstractMet
             f"{given.shape}.",
             value=given,
         )
+    return Dense(cholesky(given).astype(dtype))
+
+
+def cholesky(inverse_mass_matrix: np.ndarray) -> np.ndarray:
+    """The lower triangular factor, in float64.
+
+    Raises:
+        ArgumentError: The matrix is not positive definite.
+    """
     try:
-        factor = np.linalg.cholesky(given)
+        return np.linalg.cholesky(np.asarray(inverse_mass_matrix, np.float64))
     except np.linalg.LinAlgError:
         raise ArgumentError(
-            "inverse_mass_matrix is not positive definite.", value=given
+            "inverse_mass_matrix is not positive definite.", value=inverse_mass_matrix
         ) from None
-    return Dense(factor.astype(dtype))

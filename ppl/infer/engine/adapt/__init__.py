@@ -1,5 +1,6 @@
 """Adaptation: from draws to new kernel values."""
 
+from ppl.infer.engine.adapt.base import AbstractAdaptation
 from ppl.infer.engine.adapt.windows import Windows
 
-__all__ = ["Windows"]
+__all__ = ["AbstractAdaptation", "Windows"]

@@ -1,9 +1,11 @@
-"""Warm-up in windows: step size all along, a new metric at the end of each slow window.
+"""Warm-up in windows: step size all along, a new metric at the end of each window.
 
-The schedule is Stan's (Stan reference manual, "Automatic parameter tuning"): a fast
-interval, slow windows that double, a last fast interval. All chains share one step size
-and one metric. Rounds of a few draws end when every chain has made them, so what is
-learned does not depend on how the run is cut into chunks.
+Windows are short at first, when the chains are still on their way and the metric is
+bad, and grow later; the last one finds the step size alone. The metric is estimated
+from the later half of all draws so far, those of all chains together, so the more
+chains there are the shorter windows can be. All chains share one step size and one
+metric. Rounds of a few draws end when every chain has made them, so what is learned
+does not depend on how the run is cut into chunks.
 """
 
 from __future__ import annotations
@@ -11,87 +13,113 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ppl.infer.engine.adapt._metric import pooled_covariance, pooled_variance
+from ppl.infer.engine.adapt import _metric
 from ppl.infer.engine.adapt._step_size import DualAveraging, Search
+from ppl.infer.engine.adapt.base import (
+    AbstractAdaptation,
+    Drawn,
+    Round,
+    dtype_of,
+    step_size,
+    with_step_size,
+)
 from ppl.infer.engine.kernel import AbstractKernel
-from ppl.infer.engine.metric import metric_from
+from ppl.infer.engine.metric import (
+    AbstractMetric,
+    Blocks,
+    Dense,
+    Diagonal,
+    LowRank,
+)
+
+Structure: TypeAlias = Literal["auto", "diagonal", "dense"]
 
 _SHARE = 5  # a round is as long as this share of its window has been so far
+_EARLY, _LATE = 0.3, 0.15  # shares of the warm-up: short windows; step size alone
+_LATE_DRAWS = 50
+_GROWTH = 1.5
+_DENSE_DIM = 128  # up to which a matrix costs no more than a few directions
+_PAYS = 2.0  # gain of a structured metric that repays compiling another program
+_ENOUGH = 40  # draws of all chains before which nothing is decided
+_KEPT = 2**23  # numbers of draws and gradients that are kept, at most
 
 
-def schedule(num_warmup: int) -> list[tuple[int, bool]]:
-    """Windows as (length, whether a metric is estimated from it), in order."""
+def schedule(num_warmup: int, chains: int) -> list[int]:
+    """Lengths of the windows; all but the last end with a new metric."""
     if num_warmup < 20:
-        return [(num_warmup, False)] if num_warmup else []
-    first, last, base = 75, 50, 25
-    if first + base + last > num_warmup:
-        first, last = int(0.15 * num_warmup), int(0.1 * num_warmup)
-        base = num_warmup - first - last
-    windows: list[tuple[int, bool]] = [(first, False)]
-    left, size = num_warmup - first - last, base
+        return [num_warmup] if num_warmup else []
+    last = min(max(int(_LATE * num_warmup), 10), _LATE_DRAWS)
+    slow = num_warmup - last
+    early = int(_EARLY * num_warmup)
+    size = min(max(math.ceil(160 / chains), 3), 10)
+    windows = [size] * (early // size)
+    left, size = slow - sum(windows), min(max(math.ceil(320 / chains), 6), 80)
     while left > 0:
-        length = size if left - size >= 2 * size else left
-        windows.append((length, True))
-        left, size = left - length, 2 * size
-    return [*windows, (last, False)]
-
-
-class Round(NamedTuple):
-    """Draws that every chain makes under one kernel.
-
-    Attributes:
-        kernel: The kernel to use.
-        draws: How many draws of each chain.
-        counted: Whether they count towards the warm-up asked for.
-    """
-
-    kernel: AbstractKernel
-    draws: int
-    counted: bool
+        following = math.ceil(_GROWTH * size)
+        length = size if left - size >= following else left
+        windows.append(length)
+        left, size = left - length, following
+    return [*windows, last]
 
 
 class WindowsState(NamedTuple):
     """How far a warm-up is.
 
     Attributes:
-        windows: Lengths and whether a metric is estimated, in order.
+        windows: Lengths, in order.
         window: Index of the present one.
         done: Draws done in it.
         learner: What finds the step size.
-        kept: Draws of the present window, each (chains, n, dim).
+        drawn: Draws and gradients so far, by round, each (some chains, n, dim).
+        rank: Columns of a low-rank metric, once there is one: programs depend on it.
     """
 
-    windows: tuple[tuple[int, bool], ...]
+    windows: tuple[int, ...]
     window: int
     done: int
     learner: Search | DualAveraging
-    kept: tuple[np.ndarray, ...]
+    drawn: tuple[tuple[np.ndarray, np.ndarray], ...]
+    rank: int = 0
 
 
 @dataclass(frozen=True)
-class Windows:
+class Windows(AbstractAdaptation):
     """Windowed adaptation of step size and metric, pooled over chains.
 
     Attributes:
         target_accept: Mean acceptance aimed at.
         adapt_step_size: Whether to adapt the step size.
         adapt_metric: Whether to adapt the metric.
-        dense: Whether the metric is dense.
+        given: Whether the kernel's metric is worth something; else the first one is
+            taken from the gradients at the starting points.
+        structure: "diagonal", "dense", or "auto": diagonal until correlations pay for
+            another program, which happens at most once.
+        blocks: Indices of coordinates that share a dense block, beside a diagonal.
     """
 
     target_accept: float = 0.8
     adapt_step_size: bool = True
     adapt_metric: bool = True
-    dense: bool = False
+    given: bool = False
+    structure: Structure = "auto"
+    blocks: tuple[tuple[int, ...], ...] = ()
 
-    def init(self, kernel: AbstractKernel, num_warmup: int) -> WindowsState:
-        """The state before the first draw."""
-        windows = tuple(w for w in schedule(num_warmup) if w[0] > 0)
-        return WindowsState(windows, 0, 0, self._learner(step_size(kernel)), ())
+    def init(
+        self, kernel: AbstractKernel, num_warmup: int, gradient: np.ndarray
+    ) -> tuple[WindowsState, AbstractKernel]:
+        windows = tuple(w for w in schedule(num_warmup, len(gradient)) if w > 0)
+        learner = self._learner(step_size(kernel))
+        if self.adapt_metric and not self.given and windows:
+            scale = _metric.first_scale(gradient)
+            bare = np.zeros((len(scale), 0))
+            shape = _metric.Shape(scale, bare, bare[0])
+            metric = self._built(shape, [shape] * len(self.blocks), kernel, 0)
+            kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
+        return WindowsState(windows, 0, 0, learner, ()), kernel
 
     def _learner(self, step: float) -> Search | DualAveraging:
         if self.adapt_step_size:
@@ -99,7 +127,6 @@ class Windows:
         return DualAveraging.begin(step, self.target_accept)
 
     def request(self, a: WindowsState, kernel: AbstractKernel) -> Round | None:
-        """The next round, or None when the warm-up is over."""
         if a.window == len(a.windows):
             return None
         if isinstance(a.learner, Search):
@@ -107,62 +134,116 @@ class Windows:
             return Round(
                 with_step_size(kernel.single_step(step), step), 1, counted=False
             )
-        left = a.windows[a.window][0] - a.done
+        left = a.windows[a.window] - a.done
         size = min(max(1, a.done // _SHARE), left)
         step = math.exp(a.learner.log_step)
         return Round(with_step_size(kernel, step), size, counted=True)
 
     def update(
-        self,
-        a: WindowsState,
-        kernel: AbstractKernel,
-        positions: np.ndarray,
-        acceptance: np.ndarray,
+        self, a: WindowsState, kernel: AbstractKernel, drawn: Drawn
     ) -> tuple[WindowsState, AbstractKernel]:
-        """Learn from a round.
-
-        Args:
-            a: The state.
-            kernel: The kernel before the round was requested.
-            positions: The draws, (chains, n, dim).
-            acceptance: Their acceptance rates, (chains, n).
-        """
-        learner = a.learner
+        learner, rate = a.learner, float(drawn.statistics["acceptance_rate"].mean())
         if isinstance(learner, Search):
-            learner = learner.update(float(acceptance.mean()))
+            learner = learner.update(rate)
             if learner.over:
                 learner = DualAveraging.begin(learner.step_size, self.target_accept)
             return a._replace(learner=learner), kernel
         if self.adapt_step_size:
-            learner = learner.update(float(acceptance.mean()))
-        length, slow = a.windows[a.window]
-        kept = (*a.kept, positions) if slow and self.adapt_metric else ()
-        done = a.done + positions.shape[1]
-        if done < length:
-            return a._replace(learner=learner, kept=kept, done=done), kernel
-
+            learner = learner.update(rate)
+        learns = self.adapt_metric and a.window < len(a.windows) - 1
+        a = a._replace(
+            learner=learner,
+            drawn=(*a.drawn, _thinned(a, drawn)) if learns else (),
+            done=a.done + drawn.position.shape[1],
+        )
+        if a.done < a.windows[a.window]:
+            return a, kernel
         step = math.exp(learner.log_average)
         kernel = with_step_size(kernel, step)
-        if kept:
-            estimate = pooled_covariance if self.dense else pooled_variance
-            metric = metric_from(
-                estimate(np.concatenate(kept, axis=1)), dtype_of(kernel)
-            )
+        if learns:
+            metric, rank = self._estimated(a, kernel)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-        return WindowsState(a.windows, a.window + 1, 0, self._learner(step), ()), kernel
+            a = a._replace(rank=rank, drawn=_later_half(a))
+        return a._replace(
+            window=a.window + 1, done=0, learner=self._learner(step)
+        ), kernel
+
+    def _estimated(
+        self, a: WindowsState, kernel: AbstractKernel
+    ) -> tuple[AbstractMetric, int]:
+        """The metric after a window, and the columns of its program."""
+        position, gradient = zip(*_later_half(a), strict=True)
+        found = _metric.moves(np.concatenate(position, 1), np.concatenate(gradient, 1))
+        before = kernel.metric
+        scale = _metric.diagonal(found, _scale_of(before))
+        if self.blocks:
+            parts = [
+                _metric.spectral(found.at(np.array(b)), scale[np.array(b)])
+                for b in self.blocks
+            ]
+            return self._built(_plain(scale), parts, kernel, 0), 0
+        simple = isinstance(before, Diagonal)
+        few = len(found.position) < _ENOUGH
+        if self.structure == "diagonal" or (few and simple):
+            return self._built(_plain(scale), [], kernel, 0), 0
+        shape = _metric.spectral(found, scale)
+        if self.structure == "auto" and simple and shape.gain < _PAYS:
+            return self._built(_plain(scale), [], kernel, 0), 0
+        rank = a.rank or 2 ** math.ceil(math.log2(2 * max(len(shape.values), 2)))
+        return self._built(shape, [], kernel, rank), rank
+
+    def _built(
+        self,
+        shape: _metric.Shape,
+        parts: list[_metric.Shape],
+        kernel: AbstractKernel,
+        rank: int,
+    ) -> AbstractMetric:
+        """The metric object for an estimate."""
+        dtype, dim = dtype_of(kernel), len(shape.scale)
+        if self.blocks:
+            own = [
+                p if len(p.scale) == len(b) else _plain(p.scale[np.array(b)])
+                for p, b in zip(parts, self.blocks, strict=True)
+            ]
+            factors = tuple(p.factor().astype(dtype) for p in own)
+            return Blocks(shape.scale.astype(dtype), factors, self.blocks)
+        if self.structure != "dense" and rank == 0:
+            return Diagonal(shape.scale.astype(dtype))
+        if self.structure == "dense" or dim <= _DENSE_DIM:
+            return Dense(shape.factor().astype(dtype))
+        shape = shape.strongest(rank)
+        vectors, stretch = np.zeros((dim, rank), dtype), np.zeros(rank, dtype)
+        vectors[:, : len(shape.values)] = shape.vectors
+        stretch[: len(shape.values)] = np.sqrt(shape.values) - 1
+        return LowRank(shape.scale.astype(dtype), vectors, stretch)
 
 
-def dtype_of(kernel: AbstractKernel) -> np.dtype:
-    """The floating type of a kernel's settings."""
-    return np.dtype(kernel.step_size.dtype)
+def _plain(scale: np.ndarray) -> _metric.Shape:
+    """A diagonal metric."""
+    return _metric.Shape(scale, np.zeros((len(scale), 0)), np.zeros(0))
 
 
-def step_size(kernel: AbstractKernel) -> float:
-    """The mean step size of a kernel."""
-    return float(np.mean(np.asarray(kernel.step_size)))
+def _scale_of(metric: AbstractMetric) -> np.ndarray:
+    """Scales of the coordinates under a metric, (dim,)."""
+    if isinstance(metric, Dense):
+        return np.sqrt(np.sum(np.asarray(metric.factor, np.float64) ** 2, axis=1))
+    return np.asarray(metric.scale, np.float64)  # type: ignore[attr-defined]
 
 
-def with_step_size(kernel: AbstractKernel, step_size: float) -> AbstractKernel:
-    """The kernel with another step size."""
-    new = np.asarray(step_size, dtype_of(kernel))
-    return dataclasses.replace(kernel, step_size=new)  # type: ignore[type-var]
+def _thinned(a: WindowsState, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
+    """Draws and gradients of a round, of as many chains as there is room for."""
+    position, gradient = drawn.position, drawn.vectors["gradient"]
+    numbers = 2 * position.shape[0] * position.shape[2] * sum(a.windows)
+    stride = math.ceil(numbers / _KEPT)
+    return position[::stride], gradient[::stride]
+
+
+def _later_half(a: WindowsState) -> tuple[Any, ...]:
+    """The rounds with the later half of all draws so far, at least."""
+    total, seen = sum(a.windows[: a.window]) + a.done, 0
+    for i in range(len(a.drawn) - 1, -1, -1):
+        seen += a.drawn[i][0].shape[1]
+        if 2 * seen >= total:
+            return a.drawn[i:]
+    return a.drawn

@@ -129,7 +129,9 @@ class HMC(AbstractKernel):
     ) -> tuple[HMCState, Emitted]:
         alive = self.alive(randomness, state, num_draws)
         current = where(state.accept, state.point, state.current)
-        emitted = Emitted(state.done, current.position, state.statistics)
+        emitted = Emitted(
+            state.done, current.position, state.statistics, (current.gradient,)
+        )
 
         begin = alive & state.begin
         p0 = randomness.normals(state.draw)

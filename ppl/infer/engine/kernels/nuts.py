@@ -55,6 +55,7 @@ class NUTS(AbstractKernel):
         max_depth: Doublings after which a trajectory ends, int32 ().
         levels: Checkpoint slots; a chain whose next doubling needs more waits for a
             kernel that has them.
+        most_levels: Slots that trajectories of the longest kind need.
         few_levels: Slots to do with as long as no chain needs more: what is stored is
             read and written in every step.
     """
@@ -63,6 +64,7 @@ class NUTS(AbstractKernel):
     metric: AbstractMetric
     max_depth: Array
     levels: int = static(default=9)
+    most_levels: int = static(default=9)
     few_levels: int = static(default=9)
     statistics = (
         "lp",
@@ -112,7 +114,7 @@ class NUTS(AbstractKernel):
         return self.levels == self._levels_for(need)
 
     def _levels_for(self, need: int) -> int:
-        most = max(int(self.max_depth) - 1, 1, need)
+        most = max(self.most_levels, need)
         return most if need > self.few_levels else min(self.few_levels, most)
 
     def with_room(self, state: NUTSState, need: int) -> tuple[NUTS, NUTSState]:
@@ -149,7 +151,9 @@ class NUTS(AbstractKernel):
         newest = Candidate(state.leaf.position, state.leaf.gradient)
         sub = where(decided.take, newest, state.candidate_sub)
         candidate = where(decided.accept, sub, state.candidate)
-        emitted = Emitted(decided.done, candidate.position, state.statistics)
+        emitted = Emitted(
+            decided.done, candidate.position, state.statistics, (candidate.gradient,)
+        )
 
         s, here, outer = self._placed(randomness, state, candidate, alive)
         growing = alive & ~s.unvalued

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppl.infer.engine.sinks.base import AbstractSink
+from ppl.infer.engine.sinks.base import AbstractSink, Finished
 
 
 class MemorySink(AbstractSink):
@@ -13,32 +13,43 @@ class MemorySink(AbstractSink):
     Attributes:
         position: Draws, (chains, draws, dim).
         statistics: Numbers of each draw, (chains, draws, count).
+        vectors: The kernel's other vectors of each draw, (chains, draws, dim) each.
     """
 
-    def __init__(self, chains: int, draws: int, dim: int, count: int, dtype: np.dtype):
-        self.position = np.empty((chains, draws, dim), dtype)
-        self.statistics = np.empty((chains, draws, count), dtype)
+    def __init__(
+        self,
+        chains: int,
+        draws: int,
+        dim: int,
+        count: int,
+        dtype: np.dtype,
+        vectors: int = 0,
+    ):
+        def room(size: int) -> np.ndarray:
+            return np.empty((chains, draws, size), dtype)
+
+        self.position, self.statistics = room(dim), room(count)
+        self.vectors = tuple(room(dim) for _ in range(vectors))
+        self.wants_vectors = vectors > 0
 
     @property
     def capacity(self) -> int:
         return self.position.shape[1]
 
-    def write(
-        self,
-        chain: np.ndarray,
-        draw: np.ndarray,
-        position: np.ndarray,
-        statistics: np.ndarray,
-    ) -> None:
-        self.position[chain, draw] = position
-        self.statistics[chain, draw] = statistics
+    def write(self, finished: Finished) -> None:
+        at = finished.chain, finished.draw
+        self.position[at] = finished.position
+        self.statistics[at] = finished.statistics
+        for whole, part in zip(self.vectors, finished.vectors, strict=True):
+            whole[at] = part
 
     @classmethod
     def joined(cls, parts: list[MemorySink]) -> MemorySink:
-        """Several sinks of the same chains, one after the other."""
+        """The draws of several sinks of the same chains, one after the other."""
         new = object.__new__(cls)
         new.position = np.concatenate([p.position for p in parts], axis=1)
         new.statistics = np.concatenate([p.statistics for p in parts], axis=1)
+        new.vectors, new.wants_vectors = (), False
         return new
 
     def after(self, first: int) -> MemorySink:
@@ -46,4 +57,5 @@ class MemorySink(AbstractSink):
         new = object.__new__(type(self))
         new.position = self.position[:, first:].copy()
         new.statistics = self.statistics[:, first:].copy()
+        new.vectors, new.wants_vectors = (), False
         return new
