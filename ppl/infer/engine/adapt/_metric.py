@@ -107,7 +107,7 @@ def moves(position: np.ndarray, gradient: np.ndarray) -> Moves:
     common = [np.average(m, 0, finite.sum(1) + 1e-9)[None] for m in own]
     total = np.mean(about(position, common[0] + 0 * own[0]) ** 2, axis=0)
     within = np.mean(about(position, own[0]) ** 2, axis=0)
-    apart = (total > _DISAGREE * within) & (position.shape[1] > 1)
+    apart = np.asarray(total > _DISAGREE * within) & (position.shape[1] > 1)
     pairs = zip((position, gradient), own, common, strict=True)
     return Moves(*(about(x, np.where(apart, o, c)) for x, o, c in pairs))
 
