@@ -9,6 +9,7 @@ from ppl.infer.initialization import (
     init_to_uniform,
     init_to_value,
 )
+from ppl.infer.many_chains import ChEES
 from ppl.infer.mcmc import MCMC
 from ppl.infer.samplers import HMC, NUTS
 
@@ -16,6 +17,7 @@ __all__ = [
     "HMC",
     "MCMC",
     "NUTS",
+    "ChEES",
     "fit",
     "init_to_feasible",
     "init_to_mean",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ppl._pytree import replace
-from ppl.infer.engine.kernels import HMC, NUTS
+from ppl.infer.engine.kernels import HMC, NUTS, ChEES
 from ppl.infer.engine.metric import Dense, Diagonal
 from ppl.infer.engine.randomness import Randomness
 from tests.engine.running import Draws, advance, no_draws, randomness_for, refill
@@ -41,7 +41,11 @@ def hmc(step_size: Any, dim: int) -> HMC:
     return HMC(step_size, metric, jnp.float32(1.5), jnp.float32(0.5))
 
 
-KERNELS = {"nuts": nuts, "nuts-dense": nuts_dense, "hmc": hmc}
+def chees(step_size: Any, dim: int) -> ChEES:
+    return ChEES(step_size, Diagonal(jnp.asarray(SCALE[:dim])), jnp.float32(2.5))
+
+
+KERNELS = {"nuts": nuts, "nuts-dense": nuts_dense, "hmc": hmc, "chees": chees}
 TARGETS = {"funnel": Funnel(jnp.float32(2)), "banana": Banana(jnp.float32(0.7))}
 every = [
     pytest.param(kernel, target, id=f"{kernel}-{target}")
@@ -49,6 +53,7 @@ every = [
         ("nuts", "funnel"),
         ("nuts-dense", "banana"),
         ("hmc", "funnel"),
+        ("chees", "banana"),
     ]
 ]
 every_kernel = pytest.mark.parametrize(("kernel", "target"), every)

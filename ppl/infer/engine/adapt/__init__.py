@@ -1,6 +1,7 @@
 """Adaptation: from draws to new kernel values."""
 
 from ppl.infer.engine.adapt.base import AbstractAdaptation
+from ppl.infer.engine.adapt.chees import ChEES
 from ppl.infer.engine.adapt.windows import Windows
 
-__all__ = ["AbstractAdaptation", "Windows"]
+__all__ = ["AbstractAdaptation", "ChEES", "Windows"]
