@@ -9,15 +9,16 @@ import numpy as np
 
 from ppl._errors import ArgumentError
 from ppl._typing import Model
+from ppl.infer.engine import adapt
 from ppl.infer.engine.adapt import AbstractAdaptation
-from ppl.infer.engine.adapt import ChEES as ChEESAdaptation
 from ppl.infer.engine.kernel import AbstractKernel
-from ppl.infer.engine.kernels import chees
+from ppl.infer.engine.kernels import chees, mams
 from ppl.infer.initialization import init_to_uniform
 from ppl.infer.samplers import AbstractSampler
 from ppl.layout import Layout
 
 _DIAGONAL = False  # the `dense_mass` of these samplers
+_ADJUSTED = True
 
 
 class ChEES(AbstractSampler):
@@ -82,7 +83,7 @@ class ChEES(AbstractSampler):
         self.trajectory_length = _length(trajectory_length)
 
     def adaptation(self, layout: Layout) -> AbstractAdaptation:
-        return ChEESAdaptation(
+        return adapt.ChEES(
             target_accept=self.target_accept_prob,
             adapt_step_size=self.adapt_step_size,
             adapt_length=self.trajectory_length is None,
@@ -95,6 +96,104 @@ class ChEES(AbstractSampler):
             np.asarray(self.step_size, dtype),
             self.masses.metric(layout, dtype),
             np.asarray(self.trajectory_length or 1.0, dtype),
+        )
+
+
+class MAMS(AbstractSampler):
+    r"""Metropolis adjusted microcanonical sampling.
+
+    Robnik, Cohn-Gordon, Seljak, "Metropolis adjusted microcanonical Hamiltonian Monte
+    Carlo" (arXiv:2503.01707). Trajectories follow, with a velocity $u$ of length 1 in
+    $d$ whitened coordinates $z$,
+
+    $$\dot z = u, \quad \dot u = (1 - u u^T)
+    abla \log p(z) / (d - 1),$$
+
+    in leapfrog steps, and are taken with the probability $\min(1, e^{-W})$, where $W$
+    is the energy error, in `sample_stats["energy"]`. Each starts in a fresh direction,
+    and lengths are $2 h_t L$ with $h_t$ from an even sequence in $(0, 1)$. Warm-up
+    finds $L$ from the correlation of consecutive draws, a diagonal mass matrix and a
+    step size for an acceptance of 0.9. On ill-conditioned targets it takes several
+    times fewer gradients than NUTS.
+
+    Args:
+        model: A function with sample statements and 2 unconstrained coordinates or
+            more.
+        step_size: Of the integrator at speed 1, to begin with.
+        inverse_mass_matrix: As for `ChEES`.
+        adapt_step_size: Whether warm-up adapts the step size.
+        adapt_mass_matrix: Whether warm-up estimates the diagonal inverse mass matrix.
+        target_accept_prob: Mean acceptance to aim at.
+        trajectory_length: Mean length L of a trajectory; if None, warm-up finds it.
+        init_strategy: Where chains start.
+        forward_mode_differentiation: Take gradients forward, one pass a coordinate.
+
+    Raises:
+        ArgumentError: An argument is out of range.
+    """
+
+    def __init__(
+        self,
+        model: Model | None = None,
+        *,
+        step_size: float = 1.0,
+        inverse_mass_matrix: Any = None,
+        adapt_step_size: bool = True,
+        adapt_mass_matrix: bool = True,
+        target_accept_prob: float = 0.9,
+        trajectory_length: float | None = None,
+        init_strategy: Any = init_to_uniform,
+        forward_mode_differentiation: bool = False,
+    ):
+        options = {
+            "init_strategy": init_strategy,
+            "adapt_step_size": adapt_step_size,
+            "adapt_mass_matrix": adapt_mass_matrix,
+            "forward_mode_differentiation": forward_mode_differentiation,
+        }
+        super().__init__(
+            model,
+            step_size,
+            inverse_mass_matrix,
+            _DIAGONAL,
+            target_accept_prob,
+            options,
+        )
+        _check_diagonal(self)
+        self.trajectory_length = _length(trajectory_length)
+
+    def adaptation(self, layout: Layout) -> AbstractAdaptation:
+        return adapt.MAMS(
+            target_accept=self.target_accept_prob,
+            adapt_step_size=self.adapt_step_size,
+            adapt_length=self.trajectory_length is None,
+            adapt_metric=self.adapt_mass_matrix,
+            given=self.masses.given is not None,
+        )
+
+    def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
+        _check_dim(self, layout)
+        return mams.MAMS(
+            np.asarray(self.step_size, dtype),
+            self.masses.metric(layout, dtype),
+            np.asarray(self.trajectory_length or math.sqrt(layout.size), dtype),
+            np.asarray(_ADJUSTED),
+        )
+
+
+def _check_dim(sampler: AbstractSampler, layout: Layout) -> None:
+    """Velocities of length 1 cannot turn on a line.
+
+    Raises:
+        ArgumentError: The model has but one coordinate.
+    """
+    if layout.size < 2:
+        name = type(sampler).__name__
+        raise ArgumentError(
+            f"{name} needs 2 unconstrained coordinates or more, but the model has "
+            f"{layout.size}.",
+            value=layout.size,
+            hint="Use NUTS(model) or ChEES(model).",
         )
 
 

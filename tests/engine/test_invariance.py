@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstwobign, norm
 
-from ppl.infer.engine.kernels import HMC, NUTS, ChEES
+from ppl.infer.engine.kernels import HMC, MAMS, NUTS, ChEES
 from ppl.infer.engine.metric import Dense, Diagonal
 from tests.engine import targets as t
 from tests.engine.running import sample
@@ -73,6 +73,7 @@ KERNELS = {
     "nuts-shallow": lambda e: NUTS(f32(e), DIAGONAL, jnp.int32(2), levels=4),
     "hmc-jittered": lambda e: HMC(f32(e), DIAGONAL, f32(3 * e), f32(0.8)),
     "chees": lambda e: ChEES(f32(e), DIAGONAL, f32(6 * e)),
+    "mams": lambda e: MAMS(f32(1.7 * e), DIAGONAL, f32(5 * e), jnp.bool_(True)),
 }
 # Where the draw's number decides the length, two draws are two kernels, one after the
 # other, whose product is invariant but not reversible. So there it is one draw.

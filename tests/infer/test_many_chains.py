@@ -8,7 +8,7 @@ import pytest
 import ppl
 import ppl.distributions as dist
 from ppl._errors import ArgumentError
-from ppl.infer import MCMC, ChEES
+from ppl.infer import MAMS, MCMC, ChEES
 from tests.infer.models import SIGMA, Y, eight_schools, gaussian
 
 # Mean and MCSE of eight schools from a million draws of Stan, see test_fit.py.
@@ -16,7 +16,7 @@ SCHOOLS = {"mu": (4.41, 0.03, 3.31), "tau": (3.60, 0.03, 3.20)}
 MEAN = np.array([1.0, -2.0, 0.5])
 COVARIANCE = np.array([[4.0, 1.5, 0.0], [1.5, 1.0, 0.03], [0.0, 0.03, 0.01]])
 
-SAMPLERS = [ChEES]
+SAMPLERS = [ChEES, MAMS]
 every = pytest.mark.parametrize("sampler", SAMPLERS)
 
 
@@ -119,3 +119,8 @@ def test_one_chain_is_enough_for_chees():
         ChEES(gaussian), np.ones(9), chains=1, warmup=300, draws=2000, seed=0
     )
     assert posterior["m"].mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_microcanonical_dynamics_need_two_coordinates():
+    with pytest.raises(ArgumentError, match="(?s)needs 2 unconstrained.*NUTS"):
+        quiet_fit(MAMS(gaussian), np.ones(9))
