@@ -19,6 +19,7 @@ from ppl.layout import Layout
 
 _DIAGONAL = False  # the `dense_mass` of these samplers
 _ADJUSTED = True
+_LEAST_CHAINS = 64
 
 
 class ChEES(AbstractSampler):
@@ -181,6 +182,76 @@ class MAMS(AbstractSampler):
         )
 
 
+class LAPS(AbstractSampler):
+    r"""Many short chains, adjusted late.
+
+    "Late adjusted parallel sampler" (arXiv:2601.16696): hundreds of chains move by
+    microcanonical dynamics (see `MAMS`), one leapfrog step per draw and none rejected,
+    with steps as large as the bias allows that the ensemble shows,
+
+    $$D = rac1d \sum_i (1 + E[(x_i - m_i) \partial_i \log p])^2.$$
+
+    When means and variances stand still, trajectories are accepted or rejected, and the
+    step size is found by bisection. Only such adjusted draws come out as samples; the
+    others are in `warmup_samples`, with `keep_warmup=True`. Warm-up ends by itself:
+    the draws asked for are the most that it takes. Use it where gradients are dear and
+    chains cheap, as on accelerators; it does not find modes that are far apart.
+
+    Args:
+        model: A function with sample statements and 2 unconstrained coordinates or
+            more. It is run with 64 chains or more; better are 256 and more.
+        inverse_mass_matrix: Of the unconstrained coordinates, (dim,), to begin with. If
+            None, warm-up begins with one from the first gradients.
+        target_accept_prob: Mean acceptance to aim at, once draws are adjusted.
+        init_strategy: Where chains start.
+        forward_mode_differentiation: Take gradients forward, one pass a coordinate.
+
+    Raises:
+        ArgumentError: An argument is out of range, or, as it runs, there are fewer than
+            64 chains.
+    """
+
+    def __init__(
+        self,
+        model: Model | None = None,
+        *,
+        inverse_mass_matrix: Any = None,
+        target_accept_prob: float = 0.9,
+        init_strategy: Any = init_to_uniform,
+        forward_mode_differentiation: bool = False,
+    ):
+        options = {
+            "init_strategy": init_strategy,
+            "adapt_step_size": True,
+            "adapt_mass_matrix": True,
+            "forward_mode_differentiation": forward_mode_differentiation,
+        }
+        super().__init__(
+            model, 1.0, inverse_mass_matrix, _DIAGONAL, target_accept_prob, options
+        )
+        _check_diagonal(self)
+
+    def adaptation(self, layout: Layout) -> AbstractAdaptation:
+        given = self.masses.given is not None
+        return adapt.LAPS(target_accept=self.target_accept_prob, given=given)
+
+    def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
+        _check_dim(self, layout)
+        if chains < _LEAST_CHAINS:
+            raise ArgumentError(
+                f"LAPS learns from the ensemble and needs {_LEAST_CHAINS} chains or "
+                f"more, got {chains}.",
+                value=chains,
+                hint=f"Ask for chains={_LEAST_CHAINS} or more, or use MAMS(model).",
+            )
+        return mams.MAMS(
+            np.asarray(self.step_size, dtype),
+            self.masses.metric(layout, dtype),
+            np.asarray(math.sqrt(layout.size), dtype),
+            np.asarray(_ADJUSTED),
+        )
+
+
 def _check_dim(sampler: AbstractSampler, layout: Layout) -> None:
     """Velocities of length 1 cannot turn on a line.
 
@@ -212,7 +283,8 @@ def _check_diagonal(sampler: AbstractSampler) -> None:
             f"{name} adapts diagonal mass matrices only, but inverse_mass_matrix is "
             "not a vector.",
             value=given,
-            hint="Add adapt_mass_matrix=False to use it as it is.",
+            hint="Give its diagonal"
+            + (", or add adapt_mass_matrix=False." if name != "LAPS" else "."),
         )
 
 

@@ -1,5 +1,6 @@
 """Samplers for many chains: right on known posteriors, and clear about bad settings."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import ppl
 import ppl.distributions as dist
 from ppl._errors import ArgumentError
-from ppl.infer import MAMS, MCMC, ChEES
+from ppl.infer import LAPS, MAMS, MCMC, ChEES
 from tests.infer.models import SIGMA, Y, eight_schools, gaussian
 
 # Mean and MCSE of eight schools from a million draws of Stan, see test_fit.py.
@@ -16,7 +17,7 @@ SCHOOLS = {"mu": (4.41, 0.03, 3.31), "tau": (3.60, 0.03, 3.20)}
 MEAN = np.array([1.0, -2.0, 0.5])
 COVARIANCE = np.array([[4.0, 1.5, 0.0], [1.5, 1.0, 0.03], [0.0, 0.03, 0.01]])
 
-SAMPLERS = [ChEES, MAMS]
+SAMPLERS = [ChEES, MAMS, LAPS]
 every = pytest.mark.parametrize("sampler", SAMPLERS)
 
 
@@ -82,14 +83,21 @@ def test_mcmc_runs_them_and_goes_on(sampler):
     assert all(np.isfinite(v).all() for v in fields.values())
 
 
-@every
+BAD_SETTINGS = [
+    ({"step_size": 0.0}, "step_size must be > 0, got 0"),
+    ({"target_accept_prob": 1.5}, r"target_accept_prob must be in \(0, 1\)"),
+    ({"trajectory_length": -1.0}, "trajectory_length must be > 0, got -1"),
+    ({"inverse_mass_matrix": np.eye(3)}, "(?s)not a vector.*Give its diagonal"),
+]
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("sampler", "settings", "message"),
     [
-        ({"step_size": 0.0}, "step_size must be > 0, got 0"),
-        ({"target_accept_prob": 1.5}, r"target_accept_prob must be in \(0, 1\)"),
-        ({"trajectory_length": -1.0}, "trajectory_length must be > 0, got -1"),
-        ({"inverse_mass_matrix": np.eye(3)}, "(?s)not a vector.*adapt_mass_matrix="),
+        (sampler, settings, message)
+        for sampler in SAMPLERS
+        for settings, message in BAD_SETTINGS
+        if set(settings) <= set(inspect.signature(sampler).parameters)
     ],
 )
 def test_bad_settings(sampler, settings, message):
@@ -124,3 +132,27 @@ def test_one_chain_is_enough_for_chees():
 def test_microcanonical_dynamics_need_two_coordinates():
     with pytest.raises(ArgumentError, match="(?s)needs 2 unconstrained.*NUTS"):
         quiet_fit(MAMS(gaussian), np.ones(9))
+
+
+def test_few_chains_are_not_enough_for_laps():
+    with pytest.raises(ArgumentError, match="(?s)64 chains or more, got 63.*chains=64"):
+        quiet_fit(LAPS(correlated), chains=63)
+
+
+def test_only_adjusted_draws_of_laps_are_samples():
+    posterior = quiet_fit(
+        LAPS(correlated), chains=64, warmup=400, draws=50, seed=0, keep_warmup=True
+    )
+    warmup = posterior.warmup_sample_stats
+    single = (warmup["n_steps"] == 1).all(axis=0)
+    first = int(np.argmin(single))  # where trajectories become longer than a step
+    assert 20 <= first < 320
+    error, rate = warmup["energy"][:, :first], warmup["acceptance_rate"][:, :first]
+    assert rate.min() < 0.9
+    moved = (np.diff(posterior.warmup_samples["x"][:, :first], axis=1) != 0).any(-1)
+    assert moved[error[:, 1:] < 100].all()
+    assert posterior.warmup_samples["x"].shape[1] < 400  # it ends by itself
+    stats = posterior.sample_stats
+    assert 0.8 < stats["acceptance_rate"].mean() < 0.97
+    stayed = (np.diff(posterior["x"], axis=1) == 0).all(-1)
+    assert 0.03 < stayed.mean() < 0.2
