@@ -13,7 +13,9 @@ from ppl import _arviz, _html
 from ppl._errors import ArgumentError, unknown_name
 from ppl.diagnostics._columns import site_columns
 from ppl.diagnostics._draws import Floats
+from ppl.diagnostics.divergences import Divergences
 from ppl.diagnostics.findings import Finding
+from ppl.diagnostics.nested import nested_of
 from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, check_share, tabulate
 
@@ -47,7 +49,8 @@ class Posterior(Mapping[str, np.ndarray]):
         warmup_samples: Draws of the warm-up, if they were kept.
         warmup_sample_stats: Their statistics.
         deterministic: Which of the sites are functions of others.
-        attrs: Facts about the run: seed, sampling_time (seconds), interrupted, ....
+        attrs: Facts about the run: seed, sampling_time (seconds), interrupted,
+            superchains, ....
     """
 
     samples: Arrays
@@ -102,6 +105,25 @@ class Posterior(Mapping[str, np.ndarray]):
         """How many draws there are in each chain."""
         return self._sample_shape[1]
 
+    @property
+    def superchains(self) -> np.ndarray | None:
+        """The chains of each superchain, (superchain, chain of it), if there are any.
+
+        Those of a superchain began at one point; see `ppl.diagnostics.nested_rhat`.
+        """
+        count = int(self.attrs.get("superchains", 0))
+        if not count or self.num_chains % count:
+            return None
+        return np.arange(self.num_chains).reshape(count, -1)
+
+    @cached_property
+    def divergences(self) -> Divergences:
+        """The divergent draws: their values by site, and where they are."""
+        shape = self.num_chains, self.num_draws
+        at = np.nonzero(self.sample_stats.get("diverging", np.zeros(shape, bool)))
+        values = {name: draws[at] for name, draws in self.samples.items()}
+        return Divergences(values, chain=at[0], draw=at[1], count=len(at[0]))
+
     @cached_property
     def findings(self) -> list[Finding]:
         """What `ppl.diagnostics.diagnose` says of this result, computed once."""
@@ -137,7 +159,12 @@ class Posterior(Mapping[str, np.ndarray]):
         ]
         columns = self._columns(names, prob)
         shapes = {name: self[name].shape[2:] for name in names}
-        return tabulate(columns, shapes, prob, dims=self.dims, coords=self.coords)
+        nested, members = None, self.superchains
+        if members is not None:
+            nested = {name: nested_of(self[name], members).r_hat for name in names}
+        return tabulate(
+            columns, shapes, prob, dims=self.dims, coords=self.coords, nested=nested
+        )
 
     def to_datatree(self) -> xarray.DataTree:
         """An `xarray.DataTree` that follows ArviZ's schema; arrays are not copied.

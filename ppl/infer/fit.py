@@ -24,6 +24,7 @@ def fit(
     warmup: int = 1000,
     draws: int = 1000,
     thinning: int = 1,
+    superchains: int | None = None,
     seed: Any = None,
     keep_warmup: bool = False,
     progress: bool | None = None,
@@ -40,6 +41,9 @@ def fit(
         warmup: Warm-up draws of each chain.
         draws: Draws of each chain, before thinning.
         thinning: Keep every so many-th draw.
+        superchains: In how many groups of equal size chains begin at one point. Then
+            `summary()` has a column of nested R-hat, by which runs of many chains with
+            few draws each are judged.
         seed: An int or a JAX key; None takes one from the operating system. It is
             stored in the result: `posterior.attrs["seed"]`.
         keep_warmup: Keep the warm-up's draws in `warmup_samples`.
@@ -58,7 +62,12 @@ def fit(
     """
     sampler = _sampler(model, kwargs)
     progress = _interactive() if progress is None else progress
-    settings = Settings(warmup, draws, chains, thinning, progress=progress, chunk=chunk)
+    settings = Settings(
+        *(warmup, draws, chains, thinning),
+        progress=progress,
+        chunk=chunk,
+        superchains=superchains,
+    )
     seed = fresh_seed() if seed is None else seed
     total = (settings.num_warmup + settings.num_samples) * settings.num_chains
     with Interrupts() as stop, Progress(total, visible=progress) as bar:

@@ -36,6 +36,7 @@ _CALLED = {
     "num_samples": "num_samples (draws)",
     "num_chains": "num_chains (chains)",
     "thinning": "thinning",
+    "superchains": "superchains",
 }
 
 
@@ -51,6 +52,7 @@ class Settings:
         progress: Whether to show a bar.
         parallel: Whether to spread chains over all devices.
         chunk: Steps between two looks of the host; changes no draw.
+        superchains: In how many groups chains begin at one point, or None.
     """
 
     num_warmup: int
@@ -60,10 +62,14 @@ class Settings:
     progress: bool = True
     parallel: bool = True
     chunk: int | None = None
+    superchains: int | None = None
 
     def __post_init__(self):
-        for name in ("num_warmup", "num_samples", "num_chains", "thinning"):
-            value, least = getattr(self, name), int(name != "num_warmup")
+        counts = {"num_warmup": 0, "num_samples": 1, "num_chains": 1, "thinning": 1}
+        if self.superchains is not None:
+            counts["superchains"] = 2
+        for name, least in counts.items():
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
                 raise ArgumentTypeError(
                     f"{_CALLED[name]} must be an int, got {value!r} "
@@ -80,6 +86,14 @@ class Settings:
                 f"thinning {self.thinning} > num_samples {self.num_samples}: no draw "
                 "would be kept.",
                 value=self.thinning,
+            )
+        if self.superchains and self.num_chains % self.superchains:
+            raise ArgumentError(
+                f"superchains = {self.superchains} does not divide the number of "
+                f"chains, {self.num_chains}.",
+                value=self.superchains,
+                hint="Superchains have the same number of chains, such as 16 of 32 "
+                "among 512.",
             )
 
 
@@ -181,7 +195,8 @@ class Session:
                 "thinning": self.settings.thinning,
                 "sampling_time": first + self.timings["sampling"],
                 "interrupted": interrupted,
-            },
+            }
+            | ({"superchains": s} if (s := self.settings.superchains) else {}),
         )
 
     def _values(self, positions: np.ndarray) -> tuple[Values, Values]:
@@ -236,6 +251,7 @@ def open_session(
             settings.num_chains,
             seed,
             init_params=init_params,
+            superchains=settings.superchains,
             parallel=settings.parallel,
             chunk=settings.chunk,
         )

@@ -28,6 +28,7 @@ def started(
     seed: Words,
     *,
     init_params: Mapping[str, Any] | None = None,
+    superchains: int | None = None,
     parallel: bool = True,
     chunk: int | None = None,
 ) -> Run:
@@ -39,6 +40,8 @@ def started(
         chains: How many chains.
         seed: Of all random numbers.
         init_params: Unconstrained values by site instead of the strategy.
+        superchains: In how many groups of equal size chains begin at one point; those
+            of a group follow one another. None for a point for each chain.
         parallel: Whether to spread chains over all devices.
         chunk: Steps per chunk, see `Run`.
 
@@ -48,27 +51,29 @@ def started(
     dtype = np.dtype(jnp.result_type(float))
     kernel = sampler.kernel(density.layout, chains, dtype)
     strategy = sampler.strategy
+    points = superchains or chains
+    size = chains // points
     if init_params is not None:
-        positions = given_positions(density, init_params, chains, dtype)
+        positions = given_positions(density, init_params, points, dtype)
         tries = 1
     else:
-        positions = strategy.propose(density, seed, chains, 0)
+        positions = strategy.propose(density, seed, points, 0)
         tries = _TRIES if strategy.retry() else 1
     attempt = 0
     while True:
         place = _spread if parallel else None
-        run = driver.start(
-            kernel, density, positions, seed, chunk=chunk, sharding=place
-        )
+        starts = np.repeat(positions, size, axis=0)
+        run = driver.start(kernel, density, starts, seed, chunk=chunk, sharding=place)
         logp, gradient = driver.evaluate(run)
-        good = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        finite = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        good = np.all(finite.reshape(points, size), axis=1)
         attempt += 1
         if good.all():
             return run
         if attempt == tries:
             bad = int(np.argmin(good))
             raise diagnose_start(density, positions[bad], tries, int((~good).sum()))
-        fresh = strategy.propose(density, seed, chains, attempt)
+        fresh = strategy.propose(density, seed, points, attempt)
         positions = np.where(good[:, None], positions, fresh)
 
 
