@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 
-_HTML_ROWS = 40
+HTML_ROWS = 40
 _REPR_SITES = 8
 
 
@@ -154,7 +154,7 @@ class Posterior(Mapping[str, np.ndarray]):
         check_share(prob)
         names = [
             name
-            for name in self._chosen(var_names)
+            for name in chosen(self.samples, var_names)
             if not (exclude_deterministic and name in self.deterministic)
         ]
         columns = self._columns(names, prob)
@@ -194,19 +194,19 @@ class Posterior(Mapping[str, np.ndarray]):
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """ArviZ's plot of densities and traces; see `ppl._arviz.plot`."""
-        return self._plot("trace", self._chosen(var_names), kwargs)
+        return self._plot("trace", chosen(self.samples, var_names), kwargs)
 
     def plot_rank(
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """ArviZ's plot of the ranks within the chains, flat if they agree."""
-        return self._plot("rank", self._chosen(var_names), kwargs)
+        return self._plot("rank", chosen(self.samples, var_names), kwargs)
 
     def plot_forest(
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """ArviZ's plot of intervals, one line for each scalar."""
-        return self._plot("forest", self._chosen(var_names), kwargs)
+        return self._plot("forest", chosen(self.samples, var_names), kwargs)
 
     def plot_energy(self, **kwargs: Any) -> Any:
         """ArviZ's plot of the energy and its steps, alike if momenta mix well."""
@@ -220,19 +220,8 @@ class Posterior(Mapping[str, np.ndarray]):
         return f"<Posterior: {self._size}; {', '.join(names[:_REPR_SITES])}{more}>"
 
     def _repr_html_(self) -> str:
-        facts = [f"Posterior: {self._size}"]
-        if "seed" in self.attrs:
-            facts.append(f"seed {self.attrs['seed']}")
-        if "sampling_time" in self.attrs:
-            facts.append(f"{float(self.attrs['sampling_time']):.1f} s")
-        if self.attrs.get("interrupted"):
-            facts.append("interrupted")
-        found = [
-            _html.notice(f.message, f.hint) if f.category else _html.muted(str(f))
-            for f in self.findings
-        ]
-        table = self.summary().html(max_rows=_HTML_ROWS)
-        return _html.block([_html.title(" · ".join(facts)), *found, table])
+        table = self.summary().html(max_rows=HTML_ROWS)
+        return page(f"Posterior: {self._size}", self.attrs, self.findings, table)
 
     @cached_property
     def _sample_shape(self) -> tuple[int, int]:
@@ -254,16 +243,37 @@ class Posterior(Mapping[str, np.ndarray]):
             self._known[name, prob] = columns
         return {name: self._known[name, prob] for name in names}
 
-    def _chosen(self, var_names: str | Iterable[str] | None) -> list[str]:
-        if var_names is None:
-            return list(self.samples)
-        names = [var_names] if isinstance(var_names, str) else list(var_names)
-        for name in names:
-            if name not in self.samples:
-                raise unknown_name("site", name, self.samples)
-        return names
-
     def _plot(
         self, kind: str, names: list[str] | None, kwargs: Mapping[str, Any]
     ) -> Any:
         return _arviz.plot(self.to_datatree(), kind, names, **kwargs)
+
+
+def chosen(sites: Iterable[str], var_names: str | Iterable[str] | None) -> list[str]:
+    """The sites that `var_names` names, all if it is None."""
+    sites = list(sites)
+    if var_names is None:
+        return sites
+    names = [var_names] if isinstance(var_names, str) else list(var_names)
+    for name in names:
+        if name not in sites:
+            raise unknown_name("site", name, sites)
+    return names
+
+
+def page(
+    title: str, attrs: Mapping[str, Any], findings: Iterable[Finding], table: str
+) -> str:
+    """A result for notebooks: what it is, what was noticed, the table."""
+    facts = [title]
+    if "seed" in attrs:
+        facts.append(f"seed {attrs['seed']}")
+    if "sampling_time" in attrs:
+        facts.append(f"{float(attrs['sampling_time']):.1f} s")
+    if attrs.get("interrupted"):
+        facts.append("interrupted")
+    found = [
+        _html.notice(f.message, f.hint) if f.category else _html.muted(str(f))
+        for f in findings
+    ]
+    return _html.block([_html.title(" · ".join(facts)), *found, table])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,8 +38,7 @@ class Evidence:
     """All that `judge` needs to know of a run.
 
     Attributes:
-        chains: How many chains.
-        draws: How many draws in each; in the shortest, if they differ.
+        lengths: Draws of each chain, (chains,).
         columns: Site to all `COLUMNS` of its scalars, (column, scalar).
         labels: Gives the names of the scalars of a site.
         divergences: Divergent draws of each chain, (chains,).
@@ -50,11 +50,11 @@ class Evidence:
         wrong: Site, infinite values or NaNs, and values in all, for sites with any.
         energies: E-BFMI of each chain, or none.
         members: Superchains, and chains in each; (0, 0) if there are none.
-        nested: The parts of nested R-hat, for all scalars in the order of `columns`.
+        nested: Gives the parts of nested R-hat, for all scalars in the order of
+            `columns`, if there are superchains.
     """
 
-    chains: int
-    draws: int
+    lengths: np.ndarray
     columns: Mapping[str, Floats]
     labels: Callable[[str], list[str]]
     divergences: np.ndarray
@@ -65,7 +65,17 @@ class Evidence:
     wrong: Iterable[tuple[str, int, int]]
     energies: np.ndarray
     members: tuple[int, int] = (0, 0)
-    nested: Nested | None = None
+    nested: Callable[[], Nested] | None = None
+
+    @property
+    def chains(self) -> int:
+        """How many chains there are."""
+        return len(self.lengths)
+
+    @property
+    def draws(self) -> int:
+        """How many draws each chain has at least."""
+        return int(self.lengths.min()) if len(self.lengths) else 0
 
 
 def evidence_of(
@@ -84,8 +94,7 @@ def evidence_of(
     diverging = np.asarray(stats.get("diverging", np.zeros((chains, 0))), dtype=bool)
     reached = stats.get("reached_max_treedepth")
     return Evidence(
-        chains=chains,
-        draws=draws,
+        lengths=np.full(chains, draws),
         columns=columns,
         labels=lambda name: _labels(results, name),
         divergences=diverging.sum(axis=1),
@@ -96,7 +105,7 @@ def evidence_of(
         wrong=_wrong(results, columns),
         energies=ebfmi(stats["energy"]) if "energy" in stats else np.array([]),
         members=(0, 0) if members is None else (members.shape[0], members.shape[1]),
-        nested=None if members is None else _nested(results, columns, members),
+        nested=None if members is None else partial(_nested, results, columns, members),
     )
 
 

@@ -161,7 +161,7 @@ def _gathering(evidence: Evidence) -> str:
 def _tree_depth(evidence: Evidence) -> Iterator[Finding]:
     if evidence.depths is None or not evidence.draws:
         return
-    by_chain = evidence.depths / evidence.draws
+    by_chain = evidence.depths / evidence.lengths
     if by_chain.mean() > DEPTH_SHARE or by_chain.max() > DEPTH_SHARE_OF_CHAIN:
         yield Finding(
             TreeDepthWarning,
@@ -236,9 +236,10 @@ def _disagreement(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding
 
 def _remembered(scalars: _Scalars, evidence: Evidence) -> Iterator[Finding]:
     """Scalars that tell where chains began."""
-    members, parts = evidence.members, evidence.nested
-    if parts is None or members[1] * evidence.draws == 1:
+    members = evidence.members
+    if evidence.nested is None or members[1] * evidence.draws == 1:
         return
+    parts = evidence.nested()
     values = parts.r_hat
     if not (values > RHAT_MAX).any():
         return
@@ -311,7 +312,7 @@ def _needed(chains: int) -> int:
 
 
 def _share(counts: np.ndarray, evidence: Evidence) -> str:
-    total = evidence.chains * evidence.draws
+    total = evidence.lengths.sum()
     return f"{counts.sum()} of {total} draws ({100 * (counts.sum() / total):.2g}%)"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
+from typing import Any, Literal, overload
 
 from ppl._errors import ArgumentError
 from ppl._typing import Model
@@ -14,7 +14,36 @@ from ppl.infer.engine.progress import Progress
 from ppl.infer.samplers import NUTS, AbstractSampler
 from ppl.infer.sampling import Settings, open_session
 from ppl.infer.seeding import fresh_seed, seed_words
+from ppl.infer.streaming import check_collect, sample_moments
+from ppl.moments import Moments
 from ppl.posterior import Posterior
+
+
+@overload
+def fit(
+    model: Model | AbstractSampler,
+    *args: Any,
+    collect: Literal["moments"],
+    **options: Any,
+) -> Moments: ...
+
+
+@overload
+def fit(
+    model: Model | AbstractSampler,
+    *args: Any,
+    chains: int = 4,
+    warmup: int = 1000,
+    draws: int = 1000,
+    thinning: int = 1,
+    superchains: int | None = None,
+    seed: Any = None,
+    collect: Literal["draws"] = "draws",
+    keep_warmup: bool = False,
+    progress: bool | None = None,
+    chunk: int | None = None,
+    **kwargs: Any,
+) -> Posterior: ...
 
 
 def fit(
@@ -26,11 +55,12 @@ def fit(
     thinning: int = 1,
     superchains: int | None = None,
     seed: Any = None,
+    collect: Literal["draws", "moments"] = "draws",
     keep_warmup: bool = False,
     progress: bool | None = None,
     chunk: int | None = None,
     **kwargs: Any,
-) -> Posterior:
+) -> Posterior | Moments:
     """Sample the posterior of a model given its data.
 
     Args:
@@ -46,6 +76,8 @@ def fit(
             few draws each are judged.
         seed: An int or a JAX key; None takes one from the operating system. It is
             stored in the result: `posterior.attrs["seed"]`.
+        collect: "draws" keeps all draws; "moments" keeps sums and every so many-th
+            draw, in memory that does not grow with the number of draws.
         keep_warmup: Keep the warm-up's draws in `warmup_samples`.
         progress: Whether to show a bar; None shows one in terminals and notebooks.
         chunk: Steps between two looks of the host at the run; changes no draw.
@@ -53,7 +85,8 @@ def fit(
 
     Returns:
         The posterior: a mapping from site to draws (chain, draw, *event), with
-        `summary()`, `to_arviz()`, plots. Warnings worth reading are issued.
+        `summary()`, `to_arviz()`, plots. With `collect="moments"` instead a `Moments`,
+        with `summary()`, means and variances. Warnings worth reading are issued.
 
     Raises:
         PPLError: The model check found something; see its classes.
@@ -61,6 +94,7 @@ def fit(
             chains have finished is returned, with `attrs["interrupted"]` true.
     """
     sampler = _sampler(model, kwargs)
+    check_collect(collect)
     progress = _interactive() if progress is None else progress
     settings = Settings(
         *(warmup, draws, chains, thinning),
@@ -74,9 +108,12 @@ def fit(
         session = open_session(sampler, settings, seed_words(seed), (args, kwargs))
         session.warmup = [] if keep_warmup else None
         session.warm_up(bar, stop)
-        posterior = session.sample(bar, stop)
-    warn_findings(posterior.findings)
-    return posterior
+        if collect == "moments":
+            result = sample_moments(session, bar, stop)
+        else:
+            result = session.sample(bar, stop)
+    warn_findings(result.findings)
+    return result
 
 
 def _sampler(model: Any, kwargs: dict[str, Any]) -> AbstractSampler:

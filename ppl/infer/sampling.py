@@ -174,7 +174,7 @@ class Session:
         first = self.timings.get("warmup", 0.0)
         return Posterior(
             samples=samples,
-            sample_stats=self._statistics(sink.statistics[:, :kept]),
+            sample_stats=self.statistics(sink.statistics[:, :kept]),
             dims={name: info.dims for name, info in infos.items()},
             coords={
                 p.name: np.asarray(p.coords) for p in plates if p.coords is not None
@@ -182,7 +182,7 @@ class Session:
             observed_data=observed,
             constant_data=_constant_data(density, observed),
             warmup_samples=self._values(warmup.position)[0] if warmup else {},
-            warmup_sample_stats=self._statistics(warmup.statistics) if warmup else {},
+            warmup_sample_stats=self.statistics(warmup.statistics) if warmup else {},
             deterministic=frozenset(
                 name for name, info in infos.items() if info.type == "deterministic"
             ),
@@ -205,8 +205,8 @@ class Session:
         order = self.traced.sites
         return {n: draws[n] for n in order if n in draws}, observed
 
-    def _statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
-        """Statistics under ArviZ's names, (chains, draws) each."""
+    def statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Statistics under ArviZ's names, (…) each, from numbers (…, count)."""
         kernel = self.run.kernel
         named = {n: values[..., i] for i, n in enumerate(kernel.statistics)}
         named["diverging"] = named["diverging"] > 0
@@ -270,10 +270,11 @@ def constrained(density: LogDensity, positions: np.ndarray) -> tuple[Values, Val
     flat = np.ascontiguousarray(positions).reshape(-1, dim)
     block = max(1, min(len(flat), _CONSTRAIN_BYTES // (flat.itemsize * max(dim, 1))))
     parts, observed = [], {}
-    for begin in range(0, len(flat), block):
+    for begin in range(0, max(1, len(flat)), block):
         part = flat[begin : begin + block]
         short = block - len(part)  # padded, so that one program serves all blocks
-        whole = np.pad(part, ((0, short), (0, 0)), mode="edge") if short else part
+        how = "edge" if len(part) else "constant"
+        whole = np.pad(part, ((0, short), (0, 0)), how) if short else part
         values, observed = constrain(density, whole)
         parts.append({k: np.asarray(v)[: len(part)] for k, v in values.items()})
     joined = {
