@@ -71,7 +71,7 @@ What the warnings say of the centred form
 -----------------------------------------
 Where tau is small, the centred form leaves each theta next to no room: the posterior is
 a funnel, wide above and ever narrower below (eight_schools_funnel.png). A step that
-suits the wide part overshoots in the neck: such trajectories diverge, and chains turn
+suits the wide part overshoots in the neck: such trajectories diverge, or chains turn
 back before they reach the neck or get stuck at its mouth (eight_schools_trace.png). So
 the smallest values of tau are missing, and its mean comes out of few effective draws:
 do not use them, however many there are. Smaller steps push the problem further down the

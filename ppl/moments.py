@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,6 +58,11 @@ class Moments:
     def num_draws(self) -> int:
         """How many draws went into each chain; into the shortest, if they differ."""
         return int(self._moments.lengths.min())
+
+    @property
+    def adapted(self) -> Any:
+        """What the run has found out about how to sample, for `warm_start`."""
+        return self.thinned.adapted
 
     @property
     def nbytes(self) -> int:

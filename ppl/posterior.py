@@ -48,6 +48,8 @@ class Posterior(Mapping[str, np.ndarray]):
         constant_data: Other data of the model, likewise.
         warmup_samples: Draws of the warm-up, if they were kept.
         warmup_sample_stats: Their statistics.
+        adapted: What the run has found out about how to sample (step size, metric, last
+            positions), for `ppl.fit(…, warm_start=posterior)`.
         deterministic: Which of the sites are functions of others.
         attrs: Facts about the run: seed, sampling_time (seconds), interrupted,
             superchains, ....
@@ -61,6 +63,7 @@ class Posterior(Mapping[str, np.ndarray]):
     constant_data: Arrays = field(default_factory=dict)
     warmup_samples: Arrays = field(default_factory=dict)
     warmup_sample_stats: Arrays = field(default_factory=dict)
+    adapted: Any = None
     deterministic: frozenset[str] = frozenset()
     attrs: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     _known: dict[tuple[str, float], Floats] = field(default_factory=dict, init=False)

@@ -233,6 +233,7 @@ def test_diagnosis_shows_all_sites():
 # --- what is fine ---------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::ppl.diagnostics.DivergenceWarning")
 def test_ints_and_keys_are_seeds():
     draws = [
         run(key=key, num_samples=np.int64(4)).get_samples()["scale"]

@@ -59,12 +59,16 @@ class AbstractSampler(ABC):
         self.adapt_mass_matrix = bool(options.pop("adapt_mass_matrix"))
         self.forward_mode = bool(options.pop("forward_mode_differentiation"))
 
-    def adaptation(self, layout: Layout) -> AbstractAdaptation:
-        """How warm-up finds the settings."""
+    def default_warmup(self, chains: int) -> int:
+        """Draws of each chain that warm-up takes: the fewer, the more chains learn."""
+        return 200 + 1600 // max(chains, 4)
+
+    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
+        """How warm-up finds the settings; a warm one, the step size alone."""
         return Windows(
             target_accept=self.target_accept_prob,
             adapt_step_size=self.adapt_step_size,
-            adapt_metric=self.adapt_mass_matrix,
+            adapt_metric=self.adapt_mass_matrix and not warm,
             given=self.masses.given is not None,
             structure=self.masses.structure,
             blocks=self.masses.blocks(layout),

@@ -17,6 +17,7 @@ from ppl._pytree import replace
 from ppl._version import __version__
 from ppl.checks import checked
 from ppl.infer._cache import enable_compilation_cache
+from ppl.infer.adapted import Adapted
 from ppl.infer.engine import driver
 from ppl.infer.engine.driver import Collector, Run
 from ppl.infer.engine.interrupt import Interrupts
@@ -108,6 +109,7 @@ class Session:
         seed: Of all random numbers.
         run: The engine's state.
         warmup: Draws of the warm-up, if they are kept.
+        warm: Whether it began with what an earlier run has found.
         timings: Seconds by phase.
     """
 
@@ -117,6 +119,7 @@ class Session:
     seed: Words
     run: Run
     warmup: list[MemorySink] | None = None
+    warm: bool = False
     timings: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -129,7 +132,7 @@ class Session:
         began = time.perf_counter()
         finished = driver.warm_up(
             self.run,
-            self.sampler.adaptation(self.density.layout),
+            self.sampler.adaptation(self.density.layout, warm=self.warm),
             self.settings.num_warmup,
             progress,
             blocks=self.warmup,
@@ -183,6 +186,9 @@ class Session:
             constant_data=_constant_data(density, observed),
             warmup_samples=self._values(warmup.position)[0] if warmup else {},
             warmup_sample_stats=self.statistics(warmup.statistics) if warmup else {},
+            adapted=Adapted.of(self.run, sink.position[:, kept - 1], density.layout)
+            if kept
+            else None,
             deterministic=frozenset(
                 name for name, info in infos.items() if info.type == "deterministic"
             ),
@@ -226,6 +232,7 @@ def open_session(
     data: tuple[tuple[Any, ...], dict[str, Any]],
     *,
     init_params: Mapping[str, Any] | None = None,
+    warm_start: Adapted | None = None,
     resume: Callable[[Traced], Run] | None = None,
 ) -> Session:
     """Check a model with its data, and start its chains.
@@ -236,6 +243,7 @@ def open_session(
         seed: Of all random numbers.
         data: Positional and keyword arguments of the model.
         init_params: Unconstrained starting values by site.
+        warm_start: What an earlier run has found, to begin with.
         resume: Gives the run to go on with instead of starting one.
     """
     enable_compilation_cache()
@@ -251,11 +259,13 @@ def open_session(
             settings.num_chains,
             seed,
             init_params=init_params,
+            warm_start=warm_start,
             superchains=settings.superchains,
             parallel=settings.parallel,
             chunk=settings.chunk,
         )
-    return Session(traced, sampler, settings, seed, run)
+    warm = warm_start is not None
+    return Session(traced, sampler, settings, seed, run, warm=warm)
 
 
 def _differentiated_forward(traced: Traced) -> Traced:

@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ppl.checks import diagnose_start
+from ppl.infer.adapted import Adapted
 from ppl.infer.engine import driver
 from ppl.infer.engine.driver import Run
 from ppl.infer.initialization import given_positions
@@ -28,6 +29,7 @@ def started(
     seed: Words,
     *,
     init_params: Mapping[str, Any] | None = None,
+    warm_start: Adapted | None = None,
     superchains: int | None = None,
     parallel: bool = True,
     chunk: int | None = None,
@@ -40,6 +42,7 @@ def started(
         chains: How many chains.
         seed: Of all random numbers.
         init_params: Unconstrained values by site instead of the strategy.
+        warm_start: Settings and positions of an earlier run instead.
         superchains: In how many groups of equal size chains begin at one point; those
             of a group follow one another. None for a point for each chain.
         parallel: Whether to spread chains over all devices.
@@ -53,7 +56,10 @@ def started(
     strategy = sampler.strategy
     points = superchains or chains
     size = chains // points
-    if init_params is not None:
+    if warm_start is not None:
+        kernel = warm_start.given_to(kernel, density.layout)
+        positions, tries = warm_start.starts(points, dtype), 1
+    elif init_params is not None:
         positions = given_positions(density, init_params, points, dtype)
         tries = 1
     else:

@@ -95,7 +95,7 @@ class LowRank(AbstractMetric):
 
     @property
     def inverse_mass_matrix(self) -> Array:
-        factor = self.push(jnp.eye(len(self.scale), dtype=self.scale.dtype))
+        factor = self.push(jnp.eye(len(self.scale)))
         return jnp.matmul(factor, factor.T, precision="highest")
 
 
@@ -128,7 +128,7 @@ class Blocks(AbstractMetric):
 
     @property
     def inverse_mass_matrix(self) -> Array:
-        factor = self.push(jnp.eye(len(self.scale), dtype=self.scale.dtype))
+        factor = self.push(jnp.eye(len(self.scale)))
         return jnp.matmul(factor, factor.T, precision="highest")
 
 

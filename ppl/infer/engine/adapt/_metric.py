@@ -8,7 +8,7 @@ every draw: sampling errors of both cancel. In float32 that would be lost.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,10 @@ _NOISE = 1.5
 _WEIGHT = 1.0
 """Weight of the identity, in draws."""
 _MAX_RANK = 64
+_FULL_DIM = 256
+"""Coordinates up to which all directions are estimated."""
+_ROWS = 512
+"""Draws that decide on directions, at most."""
 _BOUND = 1e10
 
 
@@ -60,6 +64,18 @@ class Shape(NamedTuple):
             return 1.0
         return float(np.sqrt(max(self.values.max(), 1) / min(self.values.min(), 1)))
 
+    def rounded(self, found: Moves) -> Moves:
+        """Draws and gradients in the coordinates in which the metric is 1."""
+        root = np.sqrt(self.values)
+
+        def along(part: np.ndarray, stretch: np.ndarray) -> np.ndarray:
+            return part + (part @ self.vectors * (stretch - 1)) @ self.vectors.T
+
+        return Moves(
+            along(found.position / self.scale, 1 / root),
+            along(found.gradient * self.scale, root),
+        )
+
     def factor(self) -> np.ndarray:
         """L with L L^T the inverse mass matrix, (dim, dim)."""
         inner = (self.vectors * (np.sqrt(self.values) - 1)) @ self.vectors.T
@@ -78,19 +94,22 @@ def moves(position: np.ndarray, gradient: np.ndarray) -> Moves:
     wide the target is; there each chain is taken about its own mean.
     """
     position, gradient = position.astype(np.float64), gradient.astype(np.float64)
-    dim = position.shape[-1]
-    total = position.var(axis=(0, 1))
-    apart = total > _DISAGREE * position.var(axis=1).mean(axis=0)
-    apart &= position.shape[1] > 1
+    finite = np.isfinite(position).all(-1) & np.isfinite(gradient).all(-1)
+    counts = np.maximum(finite.sum(1), 1)[:, None]
 
-    def about(values: np.ndarray) -> np.ndarray:
-        own = values.mean(axis=1, keepdims=True)
-        common = own.mean(axis=0, keepdims=True)
-        return (values - np.where(apart, own, common)).reshape(-1, dim)
+    def means(values: np.ndarray) -> np.ndarray:
+        return np.where(finite[..., None], values, 0.0).sum(1) / counts
 
-    found = about(position), about(gradient)
-    finite = np.isfinite(found[0]).all(1) & np.isfinite(found[1]).all(1)
-    return Moves(found[0][finite], found[1][finite])
+    def about(values: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        return (values - centre[:, None])[finite]
+
+    own = means(position), means(gradient)
+    common = [np.average(m, 0, finite.sum(1) + 1e-9)[None] for m in own]
+    total = np.mean(about(position, common[0] + 0 * own[0]) ** 2, axis=0)
+    within = np.mean(about(position, own[0]) ** 2, axis=0)
+    apart = (total > _DISAGREE * within) & (position.shape[1] > 1)
+    pairs = zip((position, gradient), own, common, strict=True)
+    return Moves(*(about(x, np.where(apart, o, c)) for x, o, c in pairs))
 
 
 def first_scale(gradient: np.ndarray) -> np.ndarray:
@@ -113,14 +132,15 @@ def diagonal(found: Moves, before: np.ndarray) -> np.ndarray:
     return np.where(known, np.clip(ratio, _BOUND**-2, _BOUND**2), before**4) ** 0.25
 
 
-def spectral(found: Moves, scale: np.ndarray) -> Shape:
+def spectral(found: Moves, scale: Any) -> Shape:
     """The geometric mean of Cov(x) and Cov(g)^-1, a dense inverse mass matrix.
 
     It is one in those directions only in which draws tell it apart from a diagonal one.
     """
     x, g = found.position / scale, found.gradient * scale
     n, dim = x.shape
-    basis = np.eye(dim) if n >= _FULL * dim else _directions(x, g)
+    full = n >= _FULL * dim and dim <= _FULL_DIM
+    basis = np.eye(dim) if full else _directions(x, g)
     values, rotation = np.linalg.eigh(_geometric_mean(x @ basis, g @ basis))
     keep = abs(np.log(values)) > np.log(_SAME)
     return Shape(scale, basis @ rotation[:, keep], values[keep])
@@ -131,6 +151,8 @@ def _directions(x: np.ndarray, g: np.ndarray) -> np.ndarray:
 
     Chance is the edge of the Marchenko-Pastur law.
     """
+    stride = max(1, -(-len(x) // _ROWS))
+    x, g = x[::stride], g[::stride]
     n, dim = x.shape
     edge = _NOISE * (1 + np.sqrt(dim / max(n, 1))) ** 2
     found = []
@@ -138,6 +160,36 @@ def _directions(x: np.ndarray, g: np.ndarray) -> np.ndarray:
         _, sizes, rows = np.linalg.svd(part, full_matrices=False)
         found.append(rows[: min(int(np.sum(sizes**2 > edge * n)), _MAX_RANK)])
     return np.linalg.qr(np.concatenate(found).T)[0]
+
+
+def confirmed_gain(position: np.ndarray, gradient: np.ndarray) -> float:
+    """The gain of directions as seen by draws that had no part in finding them.
+
+    Chains are split in two (one chain: its draws). Each half's metric is put to the
+    other: how much farther from round its draws are under the diagonal of the metric
+    than under all of it. Chance, heavy tails and chains that have not mixed make large
+    eigenvalues, but different ones in each half.
+
+    Args:
+        position: Draws, (chains, n, dim).
+        gradient: At the draws.
+
+    Returns:
+        The lesser of both gains.
+    """
+    if len(position) > 1:
+        halves = [moves(position[i::2], gradient[i::2]) for i in (0, 1)]
+    else:
+        middle = position.shape[1] // 2
+        cuts = slice(None, middle), slice(middle, None)
+        halves = [moves(position[:, c], gradient[:, c]) for c in cuts]
+    gains = []
+    for learnt, other in (halves, halves[::-1]):
+        scale = diagonal(learnt, np.ones(position.shape[-1]))
+        shape = spectral(learnt, scale)
+        before, after = spectral(other, scale), spectral(shape.rounded(other), 1.0)
+        gains.append(before.gain / after.gain)
+    return min(gains)
 
 
 def _geometric_mean(x: np.ndarray, g: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 
 class DualAveraging(NamedTuple):
     """Nesterov's dual averaging of log step size (Hoffman & Gelman 2014, section 3.2).
@@ -75,3 +77,34 @@ class Search(NamedTuple):
         if self.direction not in (0, side) or tries >= 60:
             return self._replace(tries=tries, over=True)
         return Search(self.step_size * 2.0**side, side, tries)
+
+
+class OwnRates(NamedTuple):
+    """Acceptance of each chain by itself, so that none is left behind.
+
+    The mean over chains may be right while one chain, where the target is narrow, gets
+    nowhere. Each chain's rate may lie below the mean by chance, but not by more.
+
+    Attributes:
+        draws: Draws seen of each chain.
+        rate: Running mean of the acceptance rate of each, (chains,).
+    """
+
+    draws: int = 0
+    rate: np.ndarray | float = 0.0
+
+    MEMORY = 20
+    MARGIN = 0.2
+    CHANCE = 0.6
+
+    def update(self, rates: np.ndarray, draws: int) -> OwnRates:
+        """Take the mean rates (chains,) of some more draws."""
+        seen = self.draws + draws
+        rates = np.where(np.isfinite(rates), rates, 0.0)
+        weight = min(1.0, draws / min(seen, self.MEMORY))
+        return OwnRates(seen, self.rate + weight * (rates - self.rate))
+
+    def bound(self) -> float:
+        """What the mean acceptance counts for at most, for the sake of the worst."""
+        chance = self.CHANCE / min(self.draws, self.MEMORY) ** 0.5
+        return float(np.min(self.rate)) + self.MARGIN + chance

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric
-from ppl.infer.engine.adapt._step_size import DualAveraging, Search
+from ppl.infer.engine.adapt._step_size import DualAveraging, OwnRates, Search
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -44,7 +44,10 @@ _LATE_DRAWS = 50
 _GROWTH = 1.5
 _DENSE_DIM = 128  # up to which a matrix costs no more than a few directions
 _PAYS = 2.0  # gain of a structured metric that repays compiling another program
+_KEEPS = 1.2  # gain for which directions are kept once there is one
+_SHORTER = 0.75  # of their length that trajectories must keep at most to show the gain
 _ENOUGH = 40  # draws of all chains before which nothing is decided
+_TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**23  # numbers of draws and gradients that are kept, at most
 
 
@@ -75,7 +78,11 @@ class WindowsState(NamedTuple):
         done: Draws done in it.
         learner: What finds the step size.
         drawn: Draws and gradients so far, by round, each (some chains, n, dim).
-        rank: Columns of a low-rank metric, once there is one: programs depend on it.
+        rank: Columns of a structured metric, once there is one: programs depend on it.
+        rates: Acceptance of each chain in it.
+        steps: Mean leapfrogs of the draws of the present window.
+        plain_steps: The same of the last window under a diagonal metric.
+        tried: Windows under a structured metric.
     """
 
     windows: tuple[int, ...]
@@ -84,6 +91,10 @@ class WindowsState(NamedTuple):
     learner: Search | DualAveraging
     drawn: tuple[tuple[np.ndarray, np.ndarray], ...]
     rank: int = 0
+    rates: OwnRates = OwnRates()
+    steps: float = 0.0
+    plain_steps: float = 0.0
+    tried: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,38 +153,61 @@ class Windows(AbstractAdaptation):
     def update(
         self, a: WindowsState, kernel: AbstractKernel, drawn: Drawn
     ) -> tuple[WindowsState, AbstractKernel]:
-        learner, rate = a.learner, float(drawn.statistics["acceptance_rate"].mean())
+        learner, rates = a.learner, drawn.statistics["acceptance_rate"].mean(axis=1)
         if isinstance(learner, Search):
-            learner = learner.update(rate)
+            learner = learner.update(float(rates.mean()))
             if learner.over:
                 learner = DualAveraging.begin(learner.step_size, self.target_accept)
             return a._replace(learner=learner), kernel
+        own = a.rates.update(rates, drawn.position.shape[1])
         if self.adapt_step_size:
-            learner = learner.update(rate)
+            learner = learner.update(min(float(rates.mean()), own.bound()))
+        n, steps = drawn.position.shape[1], float(drawn.statistics["n_steps"].mean())
         learns = self.adapt_metric and a.window < len(a.windows) - 1
         a = a._replace(
             learner=learner,
             drawn=(*a.drawn, _thinned(a, drawn)) if learns else (),
-            done=a.done + drawn.position.shape[1],
+            done=a.done + n,
+            rates=own,
+            steps=a.steps + (steps - a.steps) * n / (a.done + n),
         )
         if a.done < a.windows[a.window]:
             return a, kernel
         step = math.exp(learner.log_average)
         kernel = with_step_size(kernel, step)
         if learns:
+            a = self._judged(a)
             metric, rank = self._estimated(a, kernel)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
             a = a._replace(rank=rank, drawn=_later_half(a))
         return a._replace(
-            window=a.window + 1, done=0, learner=self._learner(step)
+            window=a.window + 1,
+            done=0,
+            steps=0.0,
+            rates=OwnRates(),
+            learner=self._learner(step),
         ), kernel
+
+    def _judged(self, a: WindowsState) -> WindowsState:
+        """Whether a structured metric has shortened trajectories as it should have.
+
+        In funnels and heavy tails it does not, whatever the covariance says.
+        """
+        if a.rank == 0:
+            return a._replace(plain_steps=a.steps)
+        a = a._replace(tried=a.tried + 1)
+        if a.tried != _TRIALS or self.structure != "auto" or self.given:
+            return a
+        gained = a.steps <= _SHORTER * a.plain_steps
+        return a if gained else a._replace(rank=0)
 
     def _estimated(
         self, a: WindowsState, kernel: AbstractKernel
     ) -> tuple[AbstractMetric, int]:
         """The metric after a window, and the columns of its program."""
         position, gradient = zip(*_later_half(a), strict=True)
-        found = _metric.moves(np.concatenate(position, 1), np.concatenate(gradient, 1))
+        both = np.concatenate(position, 1), np.concatenate(gradient, 1)
+        found = _metric.moves(*both)
         before = kernel.metric
         scale = _metric.diagonal(found, _scale_of(before))
         if self.blocks:
@@ -184,11 +218,16 @@ class Windows(AbstractAdaptation):
             return self._built(_plain(scale), parts, kernel, 0), 0
         simple = isinstance(before, Diagonal)
         few = len(found.position) < _ENOUGH
-        if self.structure == "diagonal" or (few and simple):
+        given_up = a.tried > 0 and a.rank == 0
+        if self.structure == "diagonal" or (few and simple) or given_up:
             return self._built(_plain(scale), [], kernel, 0), 0
         shape = _metric.spectral(found, scale)
-        if self.structure == "auto" and simple and shape.gain < _PAYS:
-            return self._built(_plain(scale), [], kernel, 0), 0
+        if self.structure == "auto":
+            bar = _PAYS if simple else _KEEPS
+            if shape.gain < bar or _metric.confirmed_gain(*both) < bar:
+                shape = _plain(scale)
+                if simple:
+                    return self._built(shape, [], kernel, 0), 0
         rank = a.rank or 2 ** math.ceil(math.log2(2 * max(len(shape.values), 2)))
         return self._built(shape, [], kernel, rank), rank
 
