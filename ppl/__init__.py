@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from ppl import diagnostics, infer
     from ppl.checks import checked
     from ppl.infer.fit import fit
+    from ppl.moments import Moments
     from ppl.posterior import Posterior
 
 # Inference is imported when it is used first: models alone need half of the package.
 _LATER = {
+    "Moments": "ppl.moments",
     "Posterior": "ppl.posterior",
     "checked": "ppl.checks",
     "diagnostics": "ppl.diagnostics",
@@ -32,6 +34,7 @@ _LATER = {
 }
 
 __all__ = [
+    "Moments",
     "Posterior",
     "__version__",
     "checked",

@@ -13,7 +13,9 @@ from ppl import _arviz, _html
 from ppl._errors import ArgumentError, unknown_name
 from ppl.diagnostics._columns import site_columns
 from ppl.diagnostics._draws import Floats
+from ppl.diagnostics.divergences import Divergences
 from ppl.diagnostics.findings import Finding
+from ppl.diagnostics.nested import nested_of
 from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, check_share, tabulate
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 
-_HTML_ROWS = 40
+HTML_ROWS = 40
 _REPR_SITES = 8
 
 
@@ -49,7 +51,8 @@ class Posterior(Mapping[str, np.ndarray]):
         adapted: What the run has found out about how to sample (step size, metric, last
             positions), for `ppl.fit(…, warm_start=posterior)`.
         deterministic: Which of the sites are functions of others.
-        attrs: Facts about the run: seed, sampling_time (seconds), interrupted, ....
+        attrs: Facts about the run: seed, sampling_time (seconds), interrupted,
+            superchains, ....
     """
 
     samples: Arrays
@@ -105,6 +108,25 @@ class Posterior(Mapping[str, np.ndarray]):
         """How many draws there are in each chain."""
         return self._sample_shape[1]
 
+    @property
+    def superchains(self) -> np.ndarray | None:
+        """The chains of each superchain, (superchain, chain of it), if there are any.
+
+        Those of a superchain began at one point; see `ppl.diagnostics.nested_rhat`.
+        """
+        count = int(self.attrs.get("superchains", 0))
+        if not count or self.num_chains % count:
+            return None
+        return np.arange(self.num_chains).reshape(count, -1)
+
+    @cached_property
+    def divergences(self) -> Divergences:
+        """The divergent draws: their values by site, and where they are."""
+        shape = self.num_chains, self.num_draws
+        at = np.nonzero(self.sample_stats.get("diverging", np.zeros(shape, bool)))
+        values = {name: draws[at] for name, draws in self.samples.items()}
+        return Divergences(values, chain=at[0], draw=at[1], count=len(at[0]))
+
     @cached_property
     def findings(self) -> list[Finding]:
         """What `ppl.diagnostics.diagnose` says of this result, computed once."""
@@ -135,12 +157,17 @@ class Posterior(Mapping[str, np.ndarray]):
         check_share(prob)
         names = [
             name
-            for name in self._chosen(var_names)
+            for name in chosen(self.samples, var_names)
             if not (exclude_deterministic and name in self.deterministic)
         ]
         columns = self._columns(names, prob)
         shapes = {name: self[name].shape[2:] for name in names}
-        return tabulate(columns, shapes, prob, dims=self.dims, coords=self.coords)
+        nested, members = None, self.superchains
+        if members is not None:
+            nested = {name: nested_of(self[name], members).r_hat for name in names}
+        return tabulate(
+            columns, shapes, prob, dims=self.dims, coords=self.coords, nested=nested
+        )
 
     def to_datatree(self) -> xarray.DataTree:
         """An `xarray.DataTree` that follows ArviZ's schema; arrays are not copied.
@@ -170,19 +197,19 @@ class Posterior(Mapping[str, np.ndarray]):
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """ArviZ's plot of densities and traces; see `ppl._arviz.plot`."""
-        return self._plot("trace", self._chosen(var_names), kwargs)
+        return self._plot("trace", chosen(self.samples, var_names), kwargs)
 
     def plot_rank(
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """ArviZ's plot of the ranks within the chains, flat if they agree."""
-        return self._plot("rank", self._chosen(var_names), kwargs)
+        return self._plot("rank", chosen(self.samples, var_names), kwargs)
 
     def plot_forest(
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
     ) -> Any:
         """ArviZ's plot of intervals, one line for each scalar."""
-        return self._plot("forest", self._chosen(var_names), kwargs)
+        return self._plot("forest", chosen(self.samples, var_names), kwargs)
 
     def plot_energy(self, **kwargs: Any) -> Any:
         """ArviZ's plot of the energy and its steps, alike if momenta mix well."""
@@ -196,19 +223,8 @@ class Posterior(Mapping[str, np.ndarray]):
         return f"<Posterior: {self._size}; {', '.join(names[:_REPR_SITES])}{more}>"
 
     def _repr_html_(self) -> str:
-        facts = [f"Posterior: {self._size}"]
-        if "seed" in self.attrs:
-            facts.append(f"seed {self.attrs['seed']}")
-        if "sampling_time" in self.attrs:
-            facts.append(f"{float(self.attrs['sampling_time']):.1f} s")
-        if self.attrs.get("interrupted"):
-            facts.append("interrupted")
-        found = [
-            _html.notice(f.message, f.hint) if f.category else _html.muted(str(f))
-            for f in self.findings
-        ]
-        table = self.summary().html(max_rows=_HTML_ROWS)
-        return _html.block([_html.title(" · ".join(facts)), *found, table])
+        table = self.summary().html(max_rows=HTML_ROWS)
+        return page(f"Posterior: {self._size}", self.attrs, self.findings, table)
 
     @cached_property
     def _sample_shape(self) -> tuple[int, int]:
@@ -230,16 +246,37 @@ class Posterior(Mapping[str, np.ndarray]):
             self._known[name, prob] = columns
         return {name: self._known[name, prob] for name in names}
 
-    def _chosen(self, var_names: str | Iterable[str] | None) -> list[str]:
-        if var_names is None:
-            return list(self.samples)
-        names = [var_names] if isinstance(var_names, str) else list(var_names)
-        for name in names:
-            if name not in self.samples:
-                raise unknown_name("site", name, self.samples)
-        return names
-
     def _plot(
         self, kind: str, names: list[str] | None, kwargs: Mapping[str, Any]
     ) -> Any:
         return _arviz.plot(self.to_datatree(), kind, names, **kwargs)
+
+
+def chosen(sites: Iterable[str], var_names: str | Iterable[str] | None) -> list[str]:
+    """The sites that `var_names` names, all if it is None."""
+    sites = list(sites)
+    if var_names is None:
+        return sites
+    names = [var_names] if isinstance(var_names, str) else list(var_names)
+    for name in names:
+        if name not in sites:
+            raise unknown_name("site", name, sites)
+    return names
+
+
+def page(
+    title: str, attrs: Mapping[str, Any], findings: Iterable[Finding], table: str
+) -> str:
+    """A result for notebooks: what it is, what was noticed, the table."""
+    facts = [title]
+    if "seed" in attrs:
+        facts.append(f"seed {attrs['seed']}")
+    if "sampling_time" in attrs:
+        facts.append(f"{float(attrs['sampling_time']):.1f} s")
+    if attrs.get("interrupted"):
+        facts.append("interrupted")
+    found = [
+        _html.notice(f.message, f.hint) if f.category else _html.muted(str(f))
+        for f in findings
+    ]
+    return _html.block([_html.title(" · ".join(facts)), *found, table])

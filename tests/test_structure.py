@@ -33,6 +33,7 @@ LAYERS = {
     "ppl.checks": 4,
     "ppl.infer": 5,
     "ppl.posterior": 5,
+    "ppl.moments": 5,
     "ppl.diagnostics": 5,
     "ppl._arviz": 5,
 }

@@ -33,6 +33,7 @@ from ppl.diagnostics.findings import (
     TreeDepthWarning,
     warn_findings,
 )
+from ppl.diagnostics.nested import nested_rhat
 from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, summarise
 
@@ -61,6 +62,7 @@ __all__ = [
     "mcse_mean",
     "mcse_quantile",
     "mcse_sd",
+    "nested_rhat",
     "print_summary",
     "rhat",
     "split_gelman_rubin",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from ppl.diagnostics._columns import COLUMNS, site_columns
+from ppl.diagnostics._columns import COLUMNS
 from ppl.diagnostics._draws import Floats
-from ppl.diagnostics._labels import scalar_labels
-from ppl.diagnostics.estimates import ebfmi
+from ppl.diagnostics.evidence import Evidence, Results, evidence_of
 from ppl.diagnostics.findings import (
     ConvergenceWarning,
     DivergenceWarning,
@@ -21,6 +20,7 @@ from ppl.diagnostics.findings import (
     StuckChainWarning,
     TreeDepthWarning,
 )
+from ppl.diagnostics.nested import chance_bound
 
 RHAT_MAX = 1.01  # Vehtari et al. 2021
 RHAT_NEVER = 1.1  # no run is so short that this is chance
@@ -40,25 +40,9 @@ SHIFT = 0.5  # divergences gather where they lie half a standard deviation off
 NAMED = 3  # sites that a message names
 
 
-_Columns: TypeAlias = Mapping[str, Floats]
-
-
-class Results(Protocol):
-    """What `diagnose` reads; a `Posterior` has it."""
-
-    @property
-    def samples(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def sample_stats(self) -> Mapping[str, np.ndarray]: ...
-    @property
-    def dims(self) -> Mapping[str, tuple[str, ...]]: ...
-    @property
-    def coords(self) -> Mapping[str, Any]: ...
-    @property
-    def deterministic(self) -> frozenset[str]: ...
-
-
-def diagnose(posterior: Results, columns: _Columns | None = None) -> list[Finding]:
+def diagnose(
+    posterior: Results, columns: Mapping[str, Floats] | None = None
+) -> list[Finding]:
     """Look at a result for all that makes it doubtful; nothing if it is healthy.
 
     **R-hat.** Above 1.01, and above what chains of this length and autocorrelation time
@@ -80,6 +64,13 @@ def diagnose(posterior: Results, columns: _Columns | None = None) -> list[Findin
     Where the run is so short that even independent draws might fall below (fewer than
     four times as many), a quarter of the draws is asked for, and a note says so.
 
+    **Nested R-hat** takes the place of both where chains have fewer than 100 draws and
+    are grouped in superchains: such chains cannot tell their autocorrelation, but many
+    that began at one point can tell whether it matters still. The bound is 1.01, or
+    what chance exceeds once in ten thousand runs, found by comparing the means of
+    superchains with those of the chains within them. Slow chains are no excuse: more
+    than 1.1 is granted only if an autocorrelation time of four draws explains it.
+
     Args:
         posterior: The result.
         columns: What `site_columns` said of its samples, if that is known already.
@@ -87,27 +78,33 @@ def diagnose(posterior: Results, columns: _Columns | None = None) -> list[Findin
     Returns:
         Warnings first, then notes.
     """
-    if columns is None:
-        columns = site_columns(posterior.samples, posterior.samples)
+    return judge(evidence_of(posterior, columns))
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """What `diagnose` says of evidence, wherever it comes from."""
     found = [
-        *_divergences(posterior, columns),
-        *_tree_depth(posterior.sample_stats),
-        *_stuck(posterior),
-        *_non_finite(posterior, columns),
+        *_divergences(evidence),
+        *_tree_depth(evidence),
+        *_stuck(evidence),
+        *_non_finite(evidence),
     ]
-    shape = _sample_shape(posterior)
-    if shape[1] >= MIN_DRAWS:
-        scalars = _Scalars(posterior, columns)
+    scalars = _Scalars(evidence)
+    shape = evidence.chains, evidence.draws
+    if evidence.draws >= MIN_DRAWS:
         found += [*_disagreement(scalars, shape), *_few_effective(scalars, shape)]
-        found += _energy(posterior.sample_stats)
-    return found + _notes(shape)
+        found += _energy(evidence.energies)
+    elif evidence.nested is not None and evidence.draws:
+        found += _remembered(scalars, evidence)
+    return found + _notes(evidence)
 
 
 class _Scalars:
     """One column at a time for all scalars of all sites, with the label of each."""
 
-    def __init__(self, posterior: Results, columns: _Columns):
-        self._posterior = posterior
+    def __init__(self, evidence: Evidence):
+        columns = evidence.columns
+        self._labels = evidence.labels
         self._sites = list(columns)
         none = np.empty((len(COLUMNS), 0))
         self._table = np.concatenate([none, *columns.values()], axis=1)
@@ -123,7 +120,7 @@ class _Scalars:
         site = int(np.searchsorted(self._ends, index, side="right"))
         name = self._sites[site]
         start = self._ends[site - 1] if site else 0
-        return _labels(self._posterior, name)[index - start]
+        return self._labels(name)[index - start]
 
     def worst(self, badness: Floats, texts: Sequence[str]) -> str:
         """The labels of the highest `badness` that is not NaN, each with its text."""
@@ -133,72 +130,65 @@ class _Scalars:
         return _listed(named, len(bad))
 
 
-def _divergences(posterior: Results, columns: _Columns) -> Iterator[Finding]:
-    diverging = np.asarray(posterior.sample_stats.get("diverging", [[]]), dtype=bool)
-    if not diverging.any():
+def _divergences(evidence: Evidence) -> Iterator[Finding]:
+    counts = evidence.divergences
+    if not counts.any():
         return
-    where = _gathering(posterior, columns, diverging)
     yield Finding(
         DivergenceWarning,
-        f"{_share(diverging)} diverged, in {_chains(np.any(diverging, axis=1))}: "
-        f"parts of the posterior may be missing.{where}",
+        f"{_share(counts, evidence)} diverged, in {_chains(counts > 0)}: "
+        f"parts of the posterior may be missing.{_gathering(evidence)}",
         "Raise target_accept_prob towards 0.99, or reparameterise the model "
         "(a non-centred form often helps).",
     )
 
 
-def _gathering(posterior: Results, columns: _Columns, diverging: np.ndarray) -> str:
+def _gathering(evidence: Evidence) -> str:
     """Where the divergent draws lie, if that is apart from the others."""
     best, words = SHIFT, ""
-    for name in columns:
-        if name in posterior.deterministic or diverging.sum() < 5:
-            continue
-        mean, sd = columns[name][:2]
-        there = posterior.samples[name][diverging].reshape(diverging.sum(), -1)
+    for name in evidence.sites if evidence.divergences.sum() >= 5 else ():
+        mean, sd = evidence.columns[name][:2]
+        there = evidence.divergent(name)
         with np.errstate(divide="ignore", invalid="ignore"):
             shift = np.nan_to_num((there.mean(axis=0) - mean) / sd, posinf=0, neginf=0)
         if shift.size and np.abs(shift).max() > best:
             at = int(np.abs(shift).argmax())
             best, side = abs(shift[at]), "small" if shift[at] < 0 else "large"
-            words = f" They gather at {side} {_labels(posterior, name)[at]}."
+            words = f" They gather at {side} {evidence.labels(name)[at]}."
     return words
 
 
-def _tree_depth(stats: Mapping[str, np.ndarray]) -> Iterator[Finding]:
-    reached = np.asarray(stats.get("reached_max_treedepth", [[False]]), dtype=bool)
-    by_chain = reached.mean(axis=1)
-    if reached.mean() > DEPTH_SHARE or by_chain.max() > DEPTH_SHARE_OF_CHAIN:
+def _tree_depth(evidence: Evidence) -> Iterator[Finding]:
+    if evidence.depths is None or not evidence.draws:
+        return
+    by_chain = evidence.depths / evidence.lengths
+    if by_chain.mean() > DEPTH_SHARE or by_chain.max() > DEPTH_SHARE_OF_CHAIN:
         yield Finding(
             TreeDepthWarning,
-            f"{_share(reached)} reached the greatest tree depth, in "
+            f"{_share(evidence.depths, evidence)} reached the greatest tree depth, in "
             f"{_chains(by_chain > 0)}: they moved less far than they could.",
             "Raise max_tree_depth, or rescale or reparameterise the model.",
         )
 
 
-def _stuck(posterior: Results) -> Iterator[Finding]:
+def _stuck(evidence: Evidence) -> Iterator[Finding]:
     """Chains in which no continuous site ever moves.
 
     Constants that all chains share (the diagonal of a correlation matrix) do not count,
-    unless there is nothing else. A healthy run is settled by its first site.
+    unless there is nothing else.
     """
-    chains, length = _sample_shape(posterior)
-    still, any_site, alike = np.ones(chains, dtype=bool), False, True
-    for name in posterior.samples if length >= STUCK_DRAWS else ():
-        if name in posterior.deterministic:
-            continue
-        draws = posterior.samples[name]
-        if not draws.size or not np.issubdtype(draws.dtype, np.inexact):
-            continue
+    if evidence.draws < STUCK_DRAWS:
+        return
+    still, any_site, alike = np.ones(evidence.chains, dtype=bool), False, True
+    for moves, shared in evidence.moves:
         any_site = True
-        moves = (draws != draws[:, :1]).any(axis=tuple(range(1, draws.ndim)))
-        if not moves.any() and (draws[:, 0] == draws[:1, 0]).all():
+        if not moves.any() and shared:
             continue
         alike = False
         still &= ~moves
         if not still.any():
             return
-    if any_site and length >= STUCK_DRAWS:
+    if any_site:
         whole = "all chains, at one and the same point" if alike else _chains(still)
         yield Finding(
             StuckChainWarning,
@@ -207,13 +197,8 @@ def _stuck(posterior: Results) -> Iterator[Finding]:
         )
 
 
-def _non_finite(posterior: Results, columns: _Columns) -> Iterator[Finding]:
-    named = []
-    for name, part in columns.items():
-        if not np.isfinite(part[COLUMNS.index("mean")]).all():
-            wrong = ~np.isfinite(posterior.samples[name])
-            if wrong.any():
-                named.append(f"{name} ({wrong.sum()} of {wrong.size} values)")
+def _non_finite(evidence: Evidence) -> Iterator[Finding]:
+    named = [f"{n} ({bad} of {size} values)" for n, bad, size in evidence.wrong if bad]
     if named:
         text = _listed(named[:NAMED], len(named))
         yield Finding(
@@ -249,6 +234,30 @@ def _disagreement(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding
         )
 
 
+def _remembered(scalars: _Scalars, evidence: Evidence) -> Iterator[Finding]:
+    """Scalars that tell where chains began."""
+    members = evidence.members
+    if evidence.nested is None or members[1] * evidence.draws == 1:
+        return
+    parts = evidence.nested()
+    values = parts.r_hat
+    if not (values > RHAT_MAX).any():
+        return
+    chance = FALSE_ALARM / len(scalars)
+    bound, most = chance_bound(parts, members, evidence.draws, chance)
+    bound = np.fmax(RHAT_MAX, np.fmin(bound, max(RHAT_NEVER, most)))
+    badness = np.where(values > bound, values, np.nan)
+    count = int(np.sum(~np.isnan(badness)))
+    if count:
+        texts = [f"nested R-hat {value:.2f}" for value in values]
+        yield Finding(
+            ConvergenceWarning,
+            f"Chains remember where they began in {count} of {len(scalars)} scalars: "
+            f"{scalars.worst(badness, texts)}.",
+            "Do not use these draws; warm up longer, or look for several modes.",
+        )
+
+
 def _few_effective(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding]:
     needed = min(_needed(shape[0]), shape[0] * shape[1] / 4)
     bulk, tail = scalars.column("ess_bulk"), scalars.column("ess_tail")
@@ -268,8 +277,7 @@ def _few_effective(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Findin
         )
 
 
-def _energy(stats: Mapping[str, np.ndarray]) -> Iterator[Finding]:
-    values = ebfmi(stats["energy"]) if "energy" in stats else np.array([])
+def _energy(values: np.ndarray) -> Iterator[Finding]:
     low = values < EBFMI_MIN
     if low.any():
         yield Finding(
@@ -280,10 +288,14 @@ def _energy(stats: Mapping[str, np.ndarray]) -> Iterator[Finding]:
         )
 
 
-def _notes(shape: tuple[int, int]) -> list[Finding]:
-    chains, length = shape
+def _notes(evidence: Evidence) -> list[Finding]:
+    chains, length = evidence.chains, evidence.draws
     if length < MIN_DRAWS:
-        text = f"{length} draws in a chain are too few to check whether chains agree."
+        if evidence.nested is not None:
+            text = f"Chains of {length} draws are judged by nested R-hat alone."
+        else:
+            text = f"{length} draws in a chain are too few to check whether chains "
+            text += "agree."
         return [Finding(None, text)]
     notes = []
     if chains < MIN_CHAINS:
@@ -299,22 +311,9 @@ def _needed(chains: int) -> int:
     return max(ESS_TOTAL, ESS_PER_CHAIN * min(chains, ESS_CHAINS))
 
 
-def _sample_shape(posterior: Results) -> tuple[int, int]:
-    """How many chains and draws there are."""
-    for group in (posterior.sample_stats, posterior.samples):
-        for values in group.values():
-            if np.ndim(values) >= 2:
-                return values.shape[0], values.shape[1]
-    return 0, 0
-
-
-def _labels(posterior: Results, name: str) -> list[str]:
-    shape = posterior.samples[name].shape[2:]
-    return scalar_labels(name, shape, posterior.dims.get(name, ()), posterior.coords)
-
-
-def _share(flags: np.ndarray) -> str:
-    return f"{flags.sum()} of {flags.size} draws ({100 * flags.mean():.2g}%)"
+def _share(counts: np.ndarray, evidence: Evidence) -> str:
+    total = evidence.lengths.sum()
+    return f"{counts.sum()} of {total} draws ({100 * (counts.sum() / total):.2g}%)"
 
 
 def _chains(flags: Any) -> str:

@@ -17,7 +17,7 @@ from ppl.diagnostics._labels import scalar_labels
 if TYPE_CHECKING:
     import pandas
 
-_WHOLE = ("ess_bulk", "ess_tail")
+_FIXED = {"ess_bulk": 0, "ess_tail": 0, "r_hat": 3, "nested_r_hat": 3}
 _REPR_ROWS = 60
 _MOST_DECIMALS = 8
 _CONSTANT = 1e-12  # a relative sd that is rounding
@@ -32,7 +32,8 @@ class Summary(Mapping[str, dict[str, Any]]):
     array of the shape of `theta`. Iteration gives the labels of the rows.
 
     Attributes:
-        columns: mean, sd, the two quantiles, mcse_mean, ess_bulk, ess_tail, r_hat.
+        columns: mean, sd, the two quantiles, mcse_mean, ess_bulk, ess_tail, r_hat, and
+            nested_r_hat if there are superchains.
         labels: The rows, as `tau`, `theta[Choate]` or `theta[0]`.
         numbers: All values, shape (row, column).
         shapes: Each site with the shape of its event, in the order of the rows.
@@ -134,7 +135,7 @@ class Summary(Mapping[str, dict[str, Any]]):
         decimals = np.concatenate([np.empty(0, int), *parts])
         return [
             [
-                _number(value, {"r_hat": 3}.get(c, 0 if c in _WHOLE else decimals[i]))
+                _number(value, _FIXED.get(c, int(decimals[i])))
                 for c, value in zip(self.columns, self.numbers[i], strict=True)
             ]
             for i in shown
@@ -185,20 +186,34 @@ def tabulate(
     *,
     dims: Mapping[str, Sequence[str]],
     coords: Mapping[str, Any],
+    nested: Mapping[str, np.ndarray] | None = None,
 ) -> Summary:
-    """The table of columns that `site_columns` has computed."""
+    """The table of columns that `site_columns` has computed, and perhaps one more.
+
+    Args:
+        columns: All `COLUMNS` of each site.
+        shapes: Shapes of the events of the sites that are shown.
+        prob: The share of the draws between the two quantiles.
+        dims: Site to the names of the axes of its event.
+        coords: Dimension to the labels along it.
+        nested: Nested R-hat of each site, (scalar,), if there are superchains.
+    """
     labels = [
         label
         for name, shape in shapes.items()
         for label in scalar_labels(name, shape, dims.get(name, ()), coords)
     ]
     wanted = [COLUMNS.index(column) for column in SHOWN]
-    values = [columns[name][wanted].T for name in shapes]
+    more = {"nested_r_hat": nested} if nested is not None else {}
+    values = [
+        np.stack([*columns[name][wanted], *(part[name] for part in more.values())], 1)
+        for name in shapes
+    ]
     ends = {"low": f"{50 * (1 - prob):.4g}%", "high": f"{50 * (1 + prob):.4g}%"}
     return Summary(
-        columns=tuple(ends.get(column, column) for column in SHOWN),
+        columns=(*(ends.get(column, column) for column in SHOWN), *more),
         labels=tuple(labels),
-        numbers=np.concatenate([np.empty((0, len(SHOWN))), *values]),
+        numbers=np.concatenate([np.empty((0, len(SHOWN) + len(more))), *values]),
         shapes=dict(shapes),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from typing import Any
+from typing import Any, Literal, overload
 
 from ppl._errors import ArgumentError
 from ppl._typing import Model
@@ -16,9 +16,39 @@ from ppl.infer.engine.progress import Progress
 from ppl.infer.samplers import NUTS, AbstractSampler
 from ppl.infer.sampling import Settings, open_session
 from ppl.infer.seeding import fresh_seed, seed_words
+from ppl.infer.streaming import check_collect, sample_moments
+from ppl.moments import Moments
 from ppl.posterior import Posterior
 
 _WARM = 50
+
+
+@overload
+def fit(
+    model: Model | AbstractSampler,
+    *args: Any,
+    collect: Literal["moments"],
+    **options: Any,
+) -> Moments: ...
+
+
+@overload
+def fit(
+    model: Model | AbstractSampler,
+    *args: Any,
+    chains: int = 4,
+    warmup: int | None = None,
+    draws: int = 1000,
+    thinning: int = 1,
+    superchains: int | None = None,
+    seed: Any = None,
+    collect: Literal["draws"] = "draws",
+    keep_warmup: bool = False,
+    warm_start: Posterior | Moments | Adapted | None = None,
+    progress: bool | None = None,
+    chunk: int | None = None,
+    **kwargs: Any,
+) -> Posterior: ...
 
 
 def fit(
@@ -28,13 +58,15 @@ def fit(
     warmup: int | None = None,
     draws: int = 1000,
     thinning: int = 1,
+    superchains: int | None = None,
     seed: Any = None,
+    collect: Literal["draws", "moments"] = "draws",
     keep_warmup: bool = False,
-    warm_start: Posterior | Adapted | None = None,
+    warm_start: Posterior | Moments | Adapted | None = None,
     progress: bool | None = None,
     chunk: int | None = None,
     **kwargs: Any,
-) -> Posterior:
+) -> Posterior | Moments:
     """Sample the posterior of a model given its data.
 
     Args:
@@ -46,8 +78,13 @@ def fit(
             with more, since all learn together (225 with 64); 50 after a warm start.
         draws: Draws of each chain, before thinning.
         thinning: Keep every so many-th draw.
+        superchains: In how many groups of equal size chains begin at one point. Then
+            `summary()` has a column of nested R-hat, by which runs of many chains with
+            few draws each are judged.
         seed: An int or a JAX key; None takes one from the operating system. It is
             stored in the result: `posterior.attrs["seed"]`.
+        collect: "draws" keeps all draws; "moments" keeps sums and every so many-th
+            draw, in memory that does not grow with the number of draws.
         keep_warmup: Keep the warm-up's draws in `warmup_samples`.
         warm_start: An earlier posterior of the same model, perhaps of other data:
             chains begin where its chains ended, with its metric, and warm-up finds
@@ -58,7 +95,8 @@ def fit(
 
     Returns:
         The posterior: a mapping from site to draws (chain, draw, *event), with
-        `summary()`, `to_arviz()`, plots. Warnings worth reading are issued.
+        `summary()`, `to_arviz()`, plots. With `collect="moments"` instead a `Moments`,
+        with `summary()`, means and variances. Warnings worth reading are issued.
 
     Raises:
         PPLError: The model check found something; see its classes.
@@ -66,10 +104,15 @@ def fit(
             chains have finished is returned, with `attrs["interrupted"]` true.
     """
     sampler = _sampler(model, kwargs)
+    check_collect(collect)
     progress = _interactive() if progress is None else progress
-    warm = warm_start.adapted if isinstance(warm_start, Posterior) else warm_start
+    known = isinstance(warm_start, Posterior | Moments)
+    warm = warm_start.adapted if known else warm_start
     settings = Settings(
-        warmup or 0, draws, chains, thinning, progress=progress, chunk=chunk
+        *(warmup or 0, draws, chains, thinning),
+        progress=progress,
+        chunk=chunk,
+        superchains=superchains,
     )
     if warmup is None:
         length = _WARM if warm else sampler.default_warmup(chains)
@@ -82,9 +125,12 @@ def fit(
         )
         session.warmup = [] if keep_warmup else None
         session.warm_up(bar, stop)
-        posterior = session.sample(bar, stop)
-    warn_findings(posterior.findings)
-    return posterior
+        if collect == "moments":
+            result = sample_moments(session, bar, stop)
+        else:
+            result = session.sample(bar, stop)
+    warn_findings(result.findings)
+    return result
 
 
 def _sampler(model: Any, kwargs: dict[str, Any]) -> AbstractSampler:

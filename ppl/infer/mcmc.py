@@ -63,6 +63,8 @@ class MCMC:
         num_samples: Draws of each chain, before thinning.
         num_chains: Chains; all run together, each in its own trajectory.
         thinning: Keep every so many-th draw.
+        superchains: In how many groups of equal size chains begin at one point, for
+            nested R-hat in the summary; `init_params` then have one value for each.
         chain_method: "parallel" spreads chains over all devices, "vectorized" and
             "sequential" keep them on one. It changes no draw but by rounding.
         progress_bar: Whether to show a bar.
@@ -86,6 +88,7 @@ class MCMC:
         progress_bar: bool = True,
         progress_rate: int | None = None,
         jit_model_args: bool = False,
+        superchains: int | None = None,
     ):
         del progress_rate, jit_model_args
         if not isinstance(sampler, AbstractSampler):
@@ -107,6 +110,7 @@ class MCMC:
             thinning,
             progress=bool(progress_bar),
             parallel=chain_method == "parallel",
+            superchains=superchains,
         )
         self.num_warmup, self.num_samples = num_warmup, num_samples
         self.num_chains, self.thinning = num_chains, thinning

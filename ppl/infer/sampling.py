@@ -37,6 +37,7 @@ _CALLED = {
     "num_samples": "num_samples (draws)",
     "num_chains": "num_chains (chains)",
     "thinning": "thinning",
+    "superchains": "superchains",
 }
 
 
@@ -52,6 +53,7 @@ class Settings:
         progress: Whether to show a bar.
         parallel: Whether to spread chains over all devices.
         chunk: Steps between two looks of the host; changes no draw.
+        superchains: In how many groups chains begin at one point, or None.
     """
 
     num_warmup: int
@@ -61,10 +63,14 @@ class Settings:
     progress: bool = True
     parallel: bool = True
     chunk: int | None = None
+    superchains: int | None = None
 
     def __post_init__(self):
-        for name in ("num_warmup", "num_samples", "num_chains", "thinning"):
-            value, least = getattr(self, name), int(name != "num_warmup")
+        counts = {"num_warmup": 0, "num_samples": 1, "num_chains": 1, "thinning": 1}
+        if self.superchains is not None:
+            counts["superchains"] = 2
+        for name, least in counts.items():
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
                 raise ArgumentTypeError(
                     f"{_CALLED[name]} must be an int, got {value!r} "
@@ -81,6 +87,14 @@ class Settings:
                 f"thinning {self.thinning} > num_samples {self.num_samples}: no draw "
                 "would be kept.",
                 value=self.thinning,
+            )
+        if self.superchains and self.num_chains % self.superchains:
+            raise ArgumentError(
+                f"superchains = {self.superchains} does not divide the number of "
+                f"chains, {self.num_chains}.",
+                value=self.superchains,
+                hint="Superchains have the same number of chains, such as 16 of 32 "
+                "among 512.",
             )
 
 
@@ -163,7 +177,7 @@ class Session:
         first = self.timings.get("warmup", 0.0)
         return Posterior(
             samples=samples,
-            sample_stats=self._statistics(sink.statistics[:, :kept]),
+            sample_stats=self.statistics(sink.statistics[:, :kept]),
             dims={name: info.dims for name, info in infos.items()},
             coords={
                 p.name: np.asarray(p.coords) for p in plates if p.coords is not None
@@ -171,8 +185,10 @@ class Session:
             observed_data=observed,
             constant_data=_constant_data(density, observed),
             warmup_samples=self._values(warmup.position)[0] if warmup else {},
-            warmup_sample_stats=self._statistics(warmup.statistics) if warmup else {},
-            adapted=Adapted.of(self.run, sink.position[:, kept - 1], density.layout),
+            warmup_sample_stats=self.statistics(warmup.statistics) if warmup else {},
+            adapted=Adapted.of(self.run, sink.position[:, kept - 1], density.layout)
+            if kept
+            else None,
             deterministic=frozenset(
                 name for name, info in infos.items() if info.type == "deterministic"
             ),
@@ -185,7 +201,8 @@ class Session:
                 "thinning": self.settings.thinning,
                 "sampling_time": first + self.timings["sampling"],
                 "interrupted": interrupted,
-            },
+            }
+            | ({"superchains": s} if (s := self.settings.superchains) else {}),
         )
 
     def _values(self, positions: np.ndarray) -> tuple[Values, Values]:
@@ -194,8 +211,8 @@ class Session:
         order = self.traced.sites
         return {n: draws[n] for n in order if n in draws}, observed
 
-    def _statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
-        """Statistics under ArviZ's names, (chains, draws) each."""
+    def statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Statistics under ArviZ's names, (…) each, from numbers (…, count)."""
         kernel = self.run.kernel
         named = {n: values[..., i] for i, n in enumerate(kernel.statistics)}
         named["diverging"] = named["diverging"] > 0
@@ -243,6 +260,7 @@ def open_session(
             seed,
             init_params=init_params,
             warm_start=warm_start,
+            superchains=settings.superchains,
             parallel=settings.parallel,
             chunk=settings.chunk,
         )
@@ -262,10 +280,11 @@ def constrained(density: LogDensity, positions: np.ndarray) -> tuple[Values, Val
     flat = np.ascontiguousarray(positions).reshape(-1, dim)
     block = max(1, min(len(flat), _CONSTRAIN_BYTES // (flat.itemsize * max(dim, 1))))
     parts, observed = [], {}
-    for begin in range(0, len(flat), block):
+    for begin in range(0, max(1, len(flat)), block):
         part = flat[begin : begin + block]
         short = block - len(part)  # padded, so that one program serves all blocks
-        whole = np.pad(part, ((0, short), (0, 0)), mode="edge") if short else part
+        how = "edge" if len(part) else "constant"
+        whole = np.pad(part, ((0, short), (0, 0)), how) if short else part
         values, observed = constrain(density, whole)
         parts.append({k: np.asarray(v)[: len(part)] for k, v in values.items()})
     joined = {

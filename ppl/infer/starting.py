@@ -31,6 +31,7 @@ def started(
     *,
     init_params: Mapping[str, Any] | None = None,
     warm_start: Adapted | None = None,
+    superchains: int | None = None,
     parallel: bool = True,
     chunk: int | None = None,
 ) -> Run:
@@ -43,6 +44,8 @@ def started(
         seed: Of all random numbers.
         init_params: Unconstrained values by site instead of the strategy.
         warm_start: Settings and positions of an earlier run instead.
+        superchains: In how many groups of equal size chains begin at one point; those
+            of a group follow one another. None for a point for each chain.
         parallel: Whether to spread chains over all devices.
         chunk: Steps per chunk, see `Run`.
 
@@ -52,28 +55,32 @@ def started(
     dtype = np.dtype(jnp.result_type(float))
     kernel = sampler.kernel(density.layout, chains, dtype)
     strategy = sampler.strategy
+    points = superchains or chains
+    size = chains // points
     if warm_start is not None:
         kernel = warm_start.given_to(kernel, density.layout)
-        positions, tries = warm_start.starts(chains, dtype), 1
+        positions, tries = warm_start.starts(points, dtype), 1
     elif init_params is not None:
-        positions = given_positions(density, init_params, chains, dtype)
+        positions = given_positions(density, init_params, points, dtype)
         tries = 1
     else:
-        positions = strategy.propose(density, seed, chains, 0)
+        positions = strategy.propose(density, seed, points, 0)
         tries = _TRIES if strategy.retry() else 1
     attempt = 0
     while True:
         mesh = _mesh(chains) if parallel else None
-        run = driver.start(kernel, density, positions, seed, chunk=chunk, mesh=mesh)
+        starts = np.repeat(positions, size, axis=0)
+        run = driver.start(kernel, density, starts, seed, chunk=chunk, mesh=mesh)
         logp, gradient = driver.evaluate(run)
-        good = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        finite = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        good = np.all(finite.reshape(points, size), axis=1)
         attempt += 1
         if good.all():
             return run
         if attempt == tries:
             bad = int(np.argmin(good))
             raise diagnose_start(density, positions[bad], tries, int((~good).sum()))
-        fresh = strategy.propose(density, seed, chains, attempt)
+        fresh = strategy.propose(density, seed, points, attempt)
         positions = np.where(good[:, None], positions, fresh)
 
 

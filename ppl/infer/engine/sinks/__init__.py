@@ -2,5 +2,6 @@
 
 from ppl.infer.engine.sinks.base import AbstractSink
 from ppl.infer.engine.sinks.memory import MemorySink
+from ppl.infer.engine.sinks.moments import MomentsSink
 
-__all__ = ["AbstractSink", "MemorySink"]
+__all__ = ["AbstractSink", "MemorySink", "MomentsSink"]

@@ -1,0 +1,50 @@
+"""The draws whose trajectories diverged: where the sampler could not go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppl._errors import unknown_name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Divergences(Mapping[str, np.ndarray]):
+    """Divergent draws, a mapping from site to their values, (n, *event).
+
+    What they have in common tells what to reparameterise.
+
+    Attributes:
+        samples: The values by site.
+        chain: The chain of each, (n,).
+        draw: Its number among the draws of its chain, (n,).
+        count: How many diverged; more than n, if not all of them were kept.
+    """
+
+    samples: Mapping[str, np.ndarray]
+    chain: np.ndarray
+    draw: np.ndarray
+    count: int
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.samples:
+            raise unknown_name("site", name, self.samples)
+        return self.samples[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        kept = f"{len(self.chain)} kept of " if len(self.chain) < self.count else ""
+        return f"<Divergences: {kept}{self.count} draws; {', '.join(self.samples)}>"
