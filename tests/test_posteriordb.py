@@ -19,8 +19,8 @@ CHEAP = ("earnings-logearn_interaction", "gp_pois_regr-gp_regr", "arK-arK")
 
 
 @pytest.fixture
-def folder(shared):
-    folder = home(shared / "posteriordb")
+def folder():
+    folder = home()
     if not stored(folder):
         pytest.skip(f"the posteriors are not here: {folder}")
     return folder

@@ -59,14 +59,14 @@ def fit(problem: Problem, size: Size, seed: int) -> Fitted:
     return Fitted(seconds, dict(found), statistics["n_steps"], diverged, warned)
 
 
-def fit_peer(problem: Problem, size: Size, seed: int) -> Fitted:
+def fit_peer(problem: Problem, size: Size, seed: int, *, dense: bool = False) -> Fitted:
     """Fit by NumPyro's NUTS with its usual settings, chains vectorized."""
     import numpyro
     from numpyro import infer
 
     args, began = problem.data(), time.perf_counter()
     mcmc = infer.MCMC(
-        infer.NUTS(problem.write(numpyro)),
+        infer.NUTS(problem.write(numpyro), dense_mass=dense),
         num_warmup=size.warmup,
         num_samples=size.draws,
         num_chains=size.chains,

@@ -29,12 +29,14 @@ class Entry:
         prepare: The model's arguments, of the data as they are stored.
         draws: Draws of each chain, where the usual number is not enough.
         warns: Whether no sampler can do it, so that a warning is the right answer.
+        peer_dense: Whether the peer gets a dense metric, without which it takes hours.
     """
 
     write: Callable[[Any], Model]
     prepare: Callable[[Columns], Data]
     draws: int | None = None
     warns: bool = False
+    peer_dense: bool = False
 
 
 def _entries() -> dict[str, Entry]:
@@ -43,7 +45,7 @@ def _entries() -> dict[str, Entry]:
         "arK-arK": Entry(m.autoregression, m.lagged),
         "arma-arma11": Entry(m.moving_average, m.series),
         "bball_drive_event_0-hmm_drive_0": Entry(m.hidden_markov, m.drives),
-        "diamonds-diamonds": Entry(r.diamonds, r.centred_diamonds),
+        "diamonds-diamonds": Entry(r.diamonds, r.centred_diamonds, peer_dense=True),
         "earnings-earn_height": Entry(r.flat, r.earn_height),
         "earnings-logearn_height_male": Entry(r.flat, r.log_earn_height_male),
         "earnings-logearn_interaction": Entry(r.flat, r.log_earn_interaction),
