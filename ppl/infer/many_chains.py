@@ -83,13 +83,13 @@ class ChEES(AbstractSampler):
         _check_diagonal(self)
         self.trajectory_length = _length(trajectory_length)
 
-    def adaptation(self, layout: Layout) -> AbstractAdaptation:
+    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
         return adapt.ChEES(
             target_accept=self.target_accept_prob,
             adapt_step_size=self.adapt_step_size,
             adapt_length=self.trajectory_length is None,
-            adapt_metric=self.adapt_mass_matrix,
-            given=self.masses.given is not None,
+            adapt_metric=self.adapt_mass_matrix and not warm,
+            given=warm or self.masses.given is not None,
         )
 
     def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
@@ -107,8 +107,7 @@ class MAMS(AbstractSampler):
     Carlo" (arXiv:2503.01707). Trajectories follow, with a velocity $u$ of length 1 in
     $d$ whitened coordinates $z$,
 
-    $$\dot z = u, \quad \dot u = (1 - u u^T)
-    abla \log p(z) / (d - 1),$$
+    $$\dot z = u, \quad \dot u = (1 - u u^T) \nabla \log p(z) / (d - 1),$$
 
     in leapfrog steps, and are taken with the probability $\min(1, e^{-W})$, where $W$
     is the energy error, in `sample_stats["energy"]`. Each starts in a fresh direction,
@@ -163,13 +162,13 @@ class MAMS(AbstractSampler):
         _check_diagonal(self)
         self.trajectory_length = _length(trajectory_length)
 
-    def adaptation(self, layout: Layout) -> AbstractAdaptation:
+    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
         return adapt.MAMS(
             target_accept=self.target_accept_prob,
             adapt_step_size=self.adapt_step_size,
             adapt_length=self.trajectory_length is None,
-            adapt_metric=self.adapt_mass_matrix,
-            given=self.masses.given is not None,
+            adapt_metric=self.adapt_mass_matrix and not warm,
+            given=warm or self.masses.given is not None,
         )
 
     def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
@@ -189,7 +188,7 @@ class LAPS(AbstractSampler):
     microcanonical dynamics (see `MAMS`), one leapfrog step per draw and none rejected,
     with steps as large as the bias allows that the ensemble shows,
 
-    $$D = rac1d \sum_i (1 + E[(x_i - m_i) \partial_i \log p])^2.$$
+    $$D = \tfrac{1}{d} \sum_i (1 + E[(x_i - m_i) \partial_i \log p])^2.$$
 
     When means and variances stand still, trajectories are accepted or rejected, and the
     step size is found by bisection. Only such adjusted draws come out as samples; the
@@ -231,8 +230,8 @@ class LAPS(AbstractSampler):
         )
         _check_diagonal(self)
 
-    def adaptation(self, layout: Layout) -> AbstractAdaptation:
-        given = self.masses.given is not None
+    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
+        given = warm or self.masses.given is not None
         return adapt.LAPS(target_accept=self.target_accept_prob, given=given)
 
     def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
