@@ -26,7 +26,7 @@ _MAX_RANK = 64
 _FULL_DIM = 256
 """Coordinates up to which all directions are estimated."""
 _ROWS = 512
-"""Draws that decide on directions, at most."""
+"""Draws that directions are estimated from, at most, or twice `_FULL` times `dim`."""
 _BOUND = 1e10
 
 
@@ -138,8 +138,10 @@ def spectral(found: Moves, scale: Any) -> Shape:
 
     It is one in those directions only in which draws tell it apart from a diagonal one.
     """
-    x, g = found.position / scale, found.gradient * scale
-    n, dim = x.shape
+    n, dim = found.position.shape
+    stride = max(1, n // max(_ROWS, 2 * _FULL * min(dim, _FULL_DIM)))
+    x, g = found.position[::stride] / scale, found.gradient[::stride] * scale
+    n = len(x)
     full = n >= _FULL * dim and dim <= _FULL_DIM
     basis = np.eye(dim) if full else _directions(x, g)
     values, rotation = np.linalg.eigh(_geometric_mean(x @ basis, g @ basis))
@@ -152,8 +154,6 @@ def _directions(x: np.ndarray, g: np.ndarray) -> np.ndarray:
 
     Chance is the edge of the Marchenko-Pastur law.
     """
-    stride = max(1, -(-len(x) // _ROWS))
-    x, g = x[::stride], g[::stride]
     n, dim = x.shape
     edge = _NOISE * (1 + np.sqrt(dim / max(n, 1))) ** 2
     found = []

@@ -48,7 +48,7 @@ _KEEPS = 1.2  # gain for which directions are kept once there is one
 _SHORTER = 0.75  # of their length that trajectories must keep at most to show the gain
 _ENOUGH = 40  # draws of all chains before which nothing is decided
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
-_KEPT = 2**23  # numbers of draws and gradients that are kept, at most
+_KEPT = 2**21  # numbers of draws and gradients that are kept, at most
 
 
 def schedule(num_warmup: int, chains: int) -> list[int]:
@@ -83,6 +83,7 @@ class WindowsState(NamedTuple):
         steps: Mean leapfrogs of the draws of the present window.
         plain_steps: The same of the last window under a diagonal metric.
         tried: Windows under a structured metric.
+        look: Draws after which directions are looked for again.
     """
 
     windows: tuple[int, ...]
@@ -95,6 +96,7 @@ class WindowsState(NamedTuple):
     steps: float = 0.0
     plain_steps: float = 0.0
     tried: int = 0
+    look: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ class Windows(AbstractAdaptation):
             a = self._judged(a)
             metric, rank = self._estimated(a, kernel)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-            a = a._replace(rank=rank, drawn=_later_half(a))
+            look = math.ceil(_GROWTH * _draws(a)) if a.look <= _draws(a) else a.look
+            a = a._replace(rank=rank, look=look, drawn=_later_half(a))
         return a._replace(
             window=a.window + 1,
             done=0,
@@ -205,10 +208,14 @@ class Windows(AbstractAdaptation):
         self, a: WindowsState, kernel: AbstractKernel
     ) -> tuple[AbstractMetric, int]:
         """The metric after a window, and the columns of its program."""
+        before, due = kernel.metric, _draws(a) >= a.look
+        simple = isinstance(before, Diagonal)
+        given_up = a.tried > 0 and a.rank == 0
+        if not (due or simple or given_up or self.blocks):
+            return before, a.rank
         position, gradient = zip(*_later_half(a), strict=True)
         both = np.concatenate(position, 1), np.concatenate(gradient, 1)
         found = _metric.moves(*both)
-        before = kernel.metric
         scale = _metric.diagonal(found, _scale_of(before))
         if self.blocks:
             parts = [
@@ -216,10 +223,8 @@ class Windows(AbstractAdaptation):
                 for b in self.blocks
             ]
             return self._built(_plain(scale), parts, kernel, 0), 0
-        simple = isinstance(before, Diagonal)
-        few = len(found.position) < _ENOUGH
-        given_up = a.tried > 0 and a.rank == 0
-        if self.structure == "diagonal" or (few and simple) or given_up:
+        early = simple and (not due or len(found.position) < _ENOUGH)
+        if self.structure == "diagonal" or early or given_up:
             return self._built(_plain(scale), [], kernel, 0), 0
         shape = _metric.spectral(found, scale)
         if self.structure == "auto":
@@ -278,9 +283,14 @@ def _thinned(a: WindowsState, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
     return position[::stride], gradient[::stride]
 
 
+def _draws(a: WindowsState) -> int:
+    """Draws of each chain so far."""
+    return sum(a.windows[: a.window]) + a.done
+
+
 def _later_half(a: WindowsState) -> tuple[Any, ...]:
     """The rounds with the later half of all draws so far, at least."""
-    total, seen = sum(a.windows[: a.window]) + a.done, 0
+    total, seen = _draws(a), 0
     for i in range(len(a.drawn) - 1, -1, -1):
         seen += a.drawn[i][0].shape[1]
         if 2 * seen >= total:
