@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
+import logging
 import sys
 from typing import Any, Literal, overload
 
-from ppl._errors import ArgumentError
 from ppl._typing import Model
 from ppl.diagnostics import warn_findings
 from ppl.infer.adapted import Adapted
+from ppl.infer.choosing import choose
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
-from ppl.infer.samplers import NUTS, AbstractSampler
+from ppl.infer.samplers import AbstractSampler
 from ppl.infer.sampling import Settings, open_session
 from ppl.infer.seeding import fresh_seed, seed_words
 from ppl.infer.streaming import check_collect, sample_moments
@@ -21,6 +21,7 @@ from ppl.moments import Moments
 from ppl.posterior import Posterior
 
 _WARM = 50
+_LOG = logging.getLogger("ppl")
 
 
 @overload
@@ -41,6 +42,7 @@ def fit(
     draws: int = 1000,
     thinning: int = 1,
     superchains: int | None = None,
+    kernel: str = "auto",
     seed: Any = None,
     collect: Literal["draws"] = "draws",
     keep_warmup: bool = False,
@@ -59,6 +61,7 @@ def fit(
     draws: int = 1000,
     thinning: int = 1,
     superchains: int | None = None,
+    kernel: str = "auto",
     seed: Any = None,
     collect: Literal["draws", "moments"] = "draws",
     keep_warmup: bool = False,
@@ -70,8 +73,8 @@ def fit(
     """Sample the posterior of a model given its data.
 
     Args:
-        model: A function with sample statements, for NUTS with its usual settings; or a
-            sampler, `NUTS(model, target_accept_prob=0.95)`.
+        model: A function with sample statements; or a sampler with settings of its
+            own, `NUTS(model, target_accept_prob=0.95)`.
         *args: Arguments of the model: arrays, lists, data frames, anything.
         chains: How many chains; they are spread over all devices.
         warmup: Warm-up draws of each chain. By default 600 with up to 4 chains, fewer
@@ -81,6 +84,9 @@ def fit(
         superchains: In how many groups of equal size chains begin at one point. Then
             `summary()` has a column of nested R-hat, by which runs of many chains with
             few draws each are judged.
+        kernel: "nuts", "hmc", "chees", "mams" or "laps", with their usual settings; by
+            default NUTS, and MAMS from 256 chains on. `attrs` of the result say which,
+            and why.
         seed: An int or a JAX key; None takes one from the operating system. It is
             stored in the result: `posterior.attrs["seed"]`.
         collect: "draws" keeps all draws; "moments" keeps sums and every so many-th
@@ -103,8 +109,9 @@ def fit(
         KeyboardInterrupt: Ctrl-C came before every chain had a draw. Later, what all
             chains have finished is returned, with `attrs["interrupted"]` true.
     """
-    sampler = _sampler(model, kwargs)
     check_collect(collect)
+    sampler, why = choose(model, args, kwargs, kernel=kernel, chains=chains)
+    _LOG.info("%s: %s", type(sampler).__name__, why)
     progress = _interactive() if progress is None else progress
     known = isinstance(warm_start, Posterior | Moments)
     warm = warm_start.adapted if known else warm_start
@@ -113,6 +120,7 @@ def fit(
         progress=progress,
         chunk=chunk,
         superchains=superchains,
+        choice=why,
     )
     if warmup is None:
         length = _WARM if warm else sampler.default_warmup(chains)
@@ -131,24 +139,6 @@ def fit(
             result = session.sample(bar, stop)
     warn_findings(result.findings)
     return result
-
-
-def _sampler(model: Any, kwargs: dict[str, Any]) -> AbstractSampler:
-    """The sampler given, or NUTS; settings of a sampler do not belong to `fit`."""
-    if isinstance(model, AbstractSampler):
-        return model
-    sampler = NUTS(model)
-    known = inspect.signature(NUTS).parameters
-    own = inspect.signature(model).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in own.values())
-    for name in kwargs:
-        if name in known and name not in own and not takes_any:
-            raise ArgumentError(
-                f"'{name}' is a setting of the sampler, not of fit.",
-                value=kwargs[name],
-                hint=f"Write ppl.fit(NUTS(model, {name}=…), …).",
-            )
-    return sampler
 
 
 def _interactive() -> bool:

@@ -54,6 +54,7 @@ class Settings:
         parallel: Whether to spread chains over all devices.
         chunk: Steps between two looks of the host; changes no draw.
         superchains: In how many groups chains begin at one point, or None.
+        choice: Why it is this sampler.
     """
 
     num_warmup: int
@@ -64,6 +65,7 @@ class Settings:
     parallel: bool = True
     chunk: int | None = None
     superchains: int | None = None
+    choice: str = "given"
 
     def __post_init__(self):
         counts = {"num_warmup": 0, "num_samples": 1, "num_chains": 1, "thinning": 1}
@@ -196,6 +198,7 @@ class Session:
                 "inference_library": "ppl",
                 "inference_library_version": __version__,
                 "sampler": type(self.sampler).__name__,
+                "sampler_choice": self.settings.choice,
                 "seed": self.seed[0] + (self.seed[1] << 32),
                 "tuning_steps": self.settings.num_warmup,
                 "thinning": self.settings.thinning,
