@@ -7,13 +7,14 @@ INSTALLED_BENCH := $(VENV)/.installed-bench
 # Candidates, best first: `make env PYTHON=python3.13` puts another one in front.
 PYTHON ?=
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
-# More arguments for pytest: `make test ARGS="tests/handlers -k scope"`.
+# More arguments, for pytest (`make test ARGS="tests/handlers -k scope"`) or for the
+# benchmark (`make posteriordb ARGS="--peer"`).
 ARGS ?=
 
-.PHONY: help env demo test slow lint format bench clean
+.PHONY: help env demo test slow lint format bench posteriordb clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(INSTALLED) ## Create .venv and install ppl with what tests and demo need
 
@@ -44,6 +45,9 @@ bench: $(INSTALLED_BENCH) ## Measure against the peers
 	$(PY) -m benchmarks.cold_start
 	$(PY) -m benchmarks.rerun
 	$(PY) -m benchmarks.throughput
+
+posteriordb: $(INSTALLED) ## Check fits of real posteriors against long runs
+	$(PY) -m benchmarks.posteriordb $(ARGS)
 
 clean: ## Remove .venv and everything that was built
 	rm -rf $(VENV) build *.egg-info

@@ -225,7 +225,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{machine()}; {args.repeats} repeats of {args.warmup} + {args.draws} draws")
     sides: list[type[Side]] = [PPL, NumPyro, *[BlackJAX] * args.blackjax]
     for name in dict.fromkeys(names):
-        assert_same_density(name)
+        assert_same_density(PROBLEMS[name])
         for chains in args.chains:
             size = Size(chains, args.warmup, args.draws)
             found = measure(name, size, sides, args.repeats, args.ess_chains)

@@ -15,7 +15,7 @@ def test_both_languages_have_the_same_density(name):
     pytest.importorskip("numpyro")
     from benchmarks.agreement import assert_same_density
 
-    assert_same_density(name)
+    assert_same_density(PROBLEMS[name])
 
 
 def test_a_chunk_has_one_gradient():

@@ -9,13 +9,17 @@ from ppl.infer.initialization import (
     init_to_uniform,
     init_to_value,
 )
+from ppl.infer.many_chains import LAPS, MAMS, ChEES
 from ppl.infer.mcmc import MCMC
 from ppl.infer.samplers import HMC, NUTS
 
 __all__ = [
     "HMC",
+    "LAPS",
+    "MAMS",
     "MCMC",
     "NUTS",
+    "ChEES",
     "fit",
     "init_to_feasible",
     "init_to_mean",

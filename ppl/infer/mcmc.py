@@ -16,7 +16,7 @@ from ppl._errors import ArgumentError, ArgumentTypeError, ModelError, unknown_na
 from ppl._pytree import replace
 from ppl.diagnostics import warn_findings
 from ppl.diagnostics.classic import print_summary
-from ppl.infer.engine.driver import Run
+from ppl.infer.engine.driver import Run, placed
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
 from ppl.infer.samplers import AbstractSampler
@@ -216,7 +216,7 @@ class MCMC:
                 f"this run {self.num_chains} and {dim}.",
                 hint="Set post_warmup_state = None to start anew.",
             )
-        run.target = jax.device_put(traced.density)
+        run.target = placed(traced.density, run.mesh)
         words = np.array(seed, np.uint32)
         if not np.array_equal(words, run.randomness.seed):
             stale = run.state.draw - run.randomness.bank.shape[0]  # refilled at once

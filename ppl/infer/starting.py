@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from ppl.checks import diagnose_start
 from ppl.infer.adapted import Adapted
 from ppl.infer.engine import driver
+from ppl.infer.engine.chunk import CHAINS
 from ppl.infer.engine.driver import Run
 from ppl.infer.initialization import given_positions
 from ppl.infer.samplers import AbstractSampler
@@ -67,9 +68,9 @@ def started(
         tries = _TRIES if strategy.retry() else 1
     attempt = 0
     while True:
-        place = _spread if parallel else None
+        mesh = _mesh(chains) if parallel else None
         starts = np.repeat(positions, size, axis=0)
-        run = driver.start(kernel, density, starts, seed, chunk=chunk, sharding=place)
+        run = driver.start(kernel, density, starts, seed, chunk=chunk, mesh=mesh)
         logp, gradient = driver.evaluate(run)
         finite = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
         good = np.all(finite.reshape(points, size), axis=1)
@@ -83,18 +84,8 @@ def started(
         positions = np.where(good[:, None], positions, fresh)
 
 
-def _spread(tree: Any) -> Any:
-    """Chains, the last axis, spread over all devices where they divide evenly."""
+def _mesh(chains: int) -> Mesh | None:
+    """As many devices as share the chains evenly; None for one."""
     devices = jax.devices()
-    _, randomness = tree
-    chains = randomness.chains.shape[0]
-    if len(devices) == 1 or chains % len(devices):
-        return tree
-    mesh = Mesh(np.array(devices), ("chains",))
-
-    def place(array: Any) -> Any:
-        split = array.ndim and array.shape[-1] == chains
-        spec = PartitionSpec(*[None] * (array.ndim - 1), "chains") if split else None
-        return jax.device_put(array, NamedSharding(mesh, spec or PartitionSpec()))
-
-    return jax.tree.map(place, tree)
+    count = max(n for n in range(1, len(devices) + 1) if chains % n == 0)
+    return Mesh(np.array(devices[:count]), (CHAINS,)) if count > 1 else None

@@ -1,7 +1,9 @@
 """The leapfrog is reversible, preserves volume, is of order 2, and exact where known.
 
-It is watched through HMC's states, with a trajectory too long to end. NUTS' leapfrog is
-the reference's to the last digits, see test_nuts_tree.py.
+So is the isokinetic one, but for the volume, whose change it reports.
+
+They are watched through the states of HMC and MAMS, with a trajectory too long to end.
+NUTS' leapfrog is the reference's to the last digits, see test_nuts_tree.py.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 from ppl._pytree import pytree
-from ppl.infer.engine.kernels import HMC
+from ppl.infer.engine.kernels import HMC, MAMS
 from ppl.infer.engine.metric import Dense, Diagonal
 from tests.engine.running import randomness_for
 from tests.engine.targets import Banana, Funnel, Normal
@@ -62,6 +64,26 @@ def flow(metric, target, step_size, steps, position, momentum):
 
 
 flow_of = jax.jit(flow)
+
+
+def turning(metric, target, step_size, steps, position, direction):
+    """Where points and directions are after isokinetic steps; also K and log p."""
+    far = jnp.asarray(1e3)
+    kernel = MAMS(jnp.asarray(step_size), metric, far, jnp.asarray(True))
+    randomness = randomness_for(0, position, 1)
+    randomness = type(randomness)(
+        randomness.seed, randomness.chains, randomness.base, direction[None]
+    )
+
+    def step(_, state):
+        return kernel.step(randomness, target, state, jnp.int32(1))[0]
+
+    state = jax.lax.fori_loop(0, steps + 1, step, kernel.init(position))
+    point = state.point
+    return point.position, point.momentum, point.kinetic, point.logp
+
+
+turning_of = jax.jit(turning)
 
 
 def phase_points(dim: int, chains: int) -> tuple[Any, Any]:
@@ -164,3 +186,109 @@ def test_an_oscillator_turns_as_the_leapfrog_of_one_does():
     turned_p = momentum * np.cos(angle) - ratio * y * np.sin(angle)
     np.testing.assert_allclose(q / scale[:, None], turned_y, rtol=0, atol=1e-12)
     np.testing.assert_allclose(p, turned_p, rtol=0, atol=1e-12)
+
+
+# --- the isokinetic leapfrog ----------------------------------------------------------
+
+
+def typical_points(target: Any, chains: int) -> tuple[Any, Any]:
+    """Where the target is: strong forces lose exp(-K) of a direction's digits."""
+    position = target.exact(np.random.default_rng(4), chains)
+    return jnp.asarray(position), phase_points(target.dim, chains)[1]
+
+
+@both
+@curved
+def test_turning_is_reversible(metric, target):
+    target = TARGETS[target]()
+    metric = METRICS[metric](target.dim)
+    position, direction = typical_points(target, 100)
+    there, u, kinetic, _ = turning_of(metric, target, 0.1, 12, position, direction)
+    back, u, regained, _ = turning_of(metric, target, 0.1, 12, there, -u)
+    assert abs(there - position).max() > 0.5
+    np.testing.assert_allclose(back, position, rtol=0, atol=1e-10)
+    unit = direction / jnp.linalg.norm(direction, axis=0)
+    np.testing.assert_allclose(-u, unit, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(regained, -kinetic, rtol=0, atol=1e-10)
+
+
+def frames(u):
+    """Bases (points, 2 dim, 2 dim - 1) of all of space and the turns of directions."""
+    dim = len(u)
+    identity = np.broadcast_to(np.eye(dim), (u.shape[1], dim, dim))
+    turns = np.linalg.qr(np.concatenate([u.T[..., None], identity], axis=2))[0]
+    out = np.zeros((u.shape[1], 2 * dim, 2 * dim - 1))
+    out[:, :dim, :dim] = identity
+    out[:, dim:, dim:] = turns[..., 1:]
+    return out
+
+
+@both
+@curved
+def test_kinetic_energy_is_the_change_of_log_volume(metric, target):
+    """K is minus the log of the Jacobian determinant, by differences of order 4."""
+    target = TARGETS[target]()
+    metric = METRICS[metric](target.dim)
+
+    def end(phases):
+        q, u = np.split(phases, 2)
+        return turning_of(metric, target, 0.2, 4, jnp.asarray(q), jnp.asarray(u))
+
+    position, direction = typical_points(target, 20)
+    unit = direction / np.linalg.norm(direction, axis=0)
+    phases, moves, h = np.concatenate([position, unit]), frames(unit), 1e-4
+    slopes = 0.0
+    for times, weight in [(1, 8), (-1, -8), (2, -1), (-2, 1)]:
+        moved = phases.T[:, :, None] + times * h * moves
+        flat = moved.swapaxes(0, 1).reshape(2 * target.dim, -1)
+        found = np.concatenate(end(flat)[:2]).reshape(2 * target.dim, 20, -1)
+        slopes = slopes + weight * found.swapaxes(0, 1) / (12 * h)
+    _, u, kinetic, _ = end(phases)
+    inner = frames(np.asarray(u)).swapaxes(1, 2) @ slopes
+    assert abs(np.asarray(kinetic)).max() > 0.1
+    np.testing.assert_allclose(
+        kinetic, -np.linalg.slogdet(inner)[1], rtol=1e-6, atol=1e-6
+    )
+
+
+@both
+@curved
+def test_microcanonical_error_is_of_second_order(metric, target):
+    target = TARGETS[target]()
+    metric = METRICS[metric](target.dim)
+    position, direction = phase_points(target.dim, 100)
+    start = jax.vmap(target.log_density, 1)(position)
+
+    def error(step_size, steps):
+        end = turning_of(metric, target, step_size, steps, position, direction)
+        return abs(end[2] - end[3] + start)
+
+    coarse, fine = (error(0.8 / n, n) for n in (128, 256))
+    assert np.median(coarse / fine) == pytest.approx(4, rel=0.02)
+
+
+def test_a_direction_without_forces_stays():
+    metric = METRICS["diagonal"](3)
+    position, direction = phase_points(3, 10)
+    slope = Slope(jnp.zeros(3))
+    there, u, kinetic, _ = turning_of(metric, slope, 0.3, 7, position, direction)
+    unit = direction / jnp.linalg.norm(direction, axis=0)
+    np.testing.assert_allclose(there, position + 2.1 * metric.push(unit), rtol=1e-13)
+    np.testing.assert_allclose(u, unit, rtol=1e-13)
+    np.testing.assert_array_equal(kinetic, 0)
+
+
+def test_a_steady_force_turns_as_the_exact_flow_does():
+    """tan(a / 2) shrinks by exp(-force time / (d - 1)), a the angle to the force."""
+    gradient, time = jnp.array([0.5, -1.0, 2.0]), 2.1
+    metric = Diagonal(jnp.ones(3))
+    position, direction = phase_points(3, 10)
+    slope = Slope(gradient)
+    _, u, kinetic, _ = turning_of(metric, slope, 0.3, 7, position, direction)
+    towards = gradient / jnp.linalg.norm(gradient)
+    unit = direction / jnp.linalg.norm(direction, axis=0)
+    before, after = np.arccos(towards @ unit), np.arccos(towards @ u)
+    shrunk = np.tan(before / 2) * np.exp(-time * np.linalg.norm(gradient) / 2)
+    np.testing.assert_allclose(np.tan(after / 2), shrunk, rtol=1e-9)
+    expected = 2 * np.log(np.sin(before) / np.sin(after))
+    np.testing.assert_allclose(kinetic, expected, rtol=0, atol=1e-9)

@@ -7,18 +7,22 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
 
 from ppl._typing import Array
 from ppl.infer.engine.kernel import AbstractKernel, Target
 from ppl.infer.engine.randomness import Randomness
+
+CHAINS = "chains"
+"""The axis of a mesh along which chains are spread."""
 
 
 class Buffer(NamedTuple):
     """What the steps of a chunk emitted; rows from `steps` on hold nothing.
 
     Attributes:
-        steps: Number of steps done, int32 ().
-        room: How much room the kernel needs for what comes next, int32 ().
+        steps: Number of steps done on each device, int32 (devices,).
+        room: How much room the kernel needs for what comes next, likewise.
         done: (rows, chains).
         position: (rows, dim, chains).
         statistics: (rows, count, chains).
@@ -33,7 +37,16 @@ class Buffer(NamedTuple):
     vectors: tuple[Array, ...]
 
 
-@partial(jax.jit, static_argnames=("rows", "early_exit"), donate_argnames=("state",))
+_EACH = PartitionSpec(CHAINS)
+_ROWS = PartitionSpec(None, CHAINS)
+_VECTORS = PartitionSpec(None, None, CHAINS)
+
+
+@partial(
+    jax.jit,
+    static_argnames=("rows", "early_exit", "mesh"),
+    donate_argnames=("state",),
+)
 def run_chunk(
     kernel: AbstractKernel,
     target: Target,
@@ -44,8 +57,46 @@ def run_chunk(
     *,
     rows: int,
     early_exit: bool,
+    mesh: Mesh | None = None,
 ) -> tuple[Any, Randomness, Buffer]:
     """Step all chains until they have `num_draws` draws or `limit` steps are done.
+
+    With a mesh, every device has its share of the chains and a loop of its own: inside
+    a chunk none waits for another.
+    """
+    chunk = partial(_chunk, rows=rows, early_exit=early_exit)
+    arguments = (kernel, target, state, randomness, num_draws, limit)
+    if mesh is None:
+        return chunk(*arguments)
+    shared = PartitionSpec()
+    own = jax.tree.map(lambda a: PartitionSpec(*[None] * (a.ndim - 1), CHAINS), state)
+    numbers: Any = Randomness(shared, _EACH, _EACH, _VECTORS)
+    buffer: Any = Buffer(_EACH, _EACH, _ROWS, _VECTORS, _VECTORS, _VECTORS)  # type: ignore
+    settings = jax.tree.map(
+        lambda a: _EACH if a.shape == state.draw.shape else shared, kernel
+    )
+    each = jax.shard_map(
+        chunk,
+        mesh=mesh,
+        in_specs=(settings, shared, own, numbers, shared, shared),
+        out_specs=(own, numbers, buffer),
+        check_vma=False,
+    )
+    return each(*arguments)
+
+
+def _chunk(
+    kernel: AbstractKernel,
+    target: Target,
+    state: Any,
+    randomness: Randomness,
+    num_draws: Array,
+    limit: Array,
+    *,
+    rows: int,
+    early_exit: bool,
+) -> tuple[Any, Randomness, Buffer]:
+    """The chunk on one device.
 
     On a CPU the loop stops when no chain has anything left to do. On an accelerator a
     condition that depends on data costs a round trip to the host each time, so there
@@ -84,4 +135,5 @@ def run_chunk(
         state, buffer = jax.lax.while_loop(unfinished, body, carry)
     else:
         state, buffer = jax.lax.fori_loop(0, rows, lambda _, c: body(c), carry)
-    return state, randomness, buffer._replace(room=kernel.room(state))
+    steps, room = buffer.steps[None], kernel.room(state)[None]
+    return state, randomness, buffer._replace(steps=steps, room=room)

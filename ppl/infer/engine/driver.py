@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ppl._errors import ArgumentError, EngineError
 from ppl.infer.engine.adapt.base import AbstractAdaptation, Drawn, step_size
@@ -59,6 +60,7 @@ class Run:
         rows: Capacity of a chunk, in steps.
         early_exit: Whether a chunk ends when no chain has anything left to do.
         chunk: Steps per chunk, at most `rows`, or None to go by time; changes no draw.
+        mesh: Devices that the chains are spread over, or None for one.
         pace: Seconds per step, as last seen.
         surplus: Draws that some chains have beyond `draws`, after an interrupt.
     """
@@ -71,6 +73,7 @@ class Run:
     early_exit: bool = True
     draws: int = 0
     chunk: int | None = None
+    mesh: Mesh | None = None
     pace: float | None = None
     surplus: Surplus | None = None
 
@@ -101,7 +104,7 @@ def start(
     seed: tuple[int, int],
     *,
     chunk: int | None = None,
-    sharding: Callable[[Any], Any] | None = None,
+    mesh: Mesh | None = None,
 ) -> Run:
     """A run at the given starting points, which are yet to be evaluated.
 
@@ -111,7 +114,7 @@ def start(
         positions: Starting points, (chains, dim).
         seed: Two 32-bit words.
         chunk: Steps per chunk; by default as many as the buffer holds.
-        sharding: Places a pytree of arrays, chains last, on the devices.
+        mesh: Devices to spread the chains over; their number divides that of chains.
     """
     chains, dim = positions.shape
     itemsize = positions.dtype.itemsize
@@ -120,7 +123,6 @@ def start(
     early_exit = jax.default_backend() == "cpu"
     rows = int(np.clip(rows, 16, 1024 if early_exit else chunk or _FIRST_STEPS))
     bank = int(np.clip(_BANK_BYTES // (itemsize * chains * dim), 8, 512))
-    place = sharding or (lambda tree: tree)
     randomness = Randomness(
         seed=np.array(seed, np.uint32),
         chains=np.arange(chains, dtype=np.uint32),
@@ -128,9 +130,21 @@ def start(
         bank=np.zeros((bank, dim, chains), positions.dtype),
     )
     state = kernel.init(np.ascontiguousarray(positions.T))
-    state, randomness = place((state, randomness))
-    target = jax.device_put(target)  # once, and not with every chunk
-    return Run(kernel, target, state, randomness, rows, early_exit, chunk=chunk)
+    return Run(
+        kernel,
+        placed(target, mesh),
+        state,
+        randomness,
+        rows,
+        early_exit,
+        chunk=chunk,
+        mesh=mesh,
+    )
+
+
+def placed(target: Target, mesh: Mesh | None) -> Target:
+    """The target on all devices, once, and not with every chunk."""
+    return jax.device_put(target, mesh and NamedSharding(mesh, PartitionSpec()))
 
 
 def dispatch(run: Run, num_draws: int) -> Buffer:
@@ -144,6 +158,7 @@ def dispatch(run: Run, num_draws: int) -> Buffer:
         np.int32(run.limit),
         rows=run.rows,
         early_exit=run.early_exit,
+        mesh=run.mesh,
     )
     return buffer
 
@@ -211,7 +226,7 @@ class Collector:
 
     def take(self, buffer: Buffer) -> int:
         """Wait for a chunk and write what it emitted; returns the steps it took."""
-        steps = int(buffer.steps)
+        steps = int(np.max(buffer.steps))
         done = np.asarray(buffer.done)[:steps]
         rows, chains = np.nonzero(done)
         if rows.size == 0:
@@ -265,8 +280,8 @@ def advance(
         steps = collector.take(pending)
         now = time.perf_counter()
         run.pace, began = (now - began) / max(steps, 1), now
-        if collector.counted and not run.kernel.has_room(int(pending.room)):
-            need = int((following or pending).room)
+        if collector.counted and not run.kernel.has_room(int(np.max(pending.room))):
+            need = int(np.max((following or pending).room))
             run.kernel, run.state = run.kernel.with_room(run.state, need)
         if (collector.counts >= num_draws).all() or stop():
             if following is not None:

@@ -94,7 +94,7 @@ def moves(position: np.ndarray, gradient: np.ndarray) -> Moves:
     wide the target is; there each chain is taken about its own mean.
     """
     position, gradient = position.astype(np.float64), gradient.astype(np.float64)
-    finite = np.isfinite(position).all(-1) & np.isfinite(gradient).all(-1)
+    finite = np.all(np.isfinite(np.concatenate([position, gradient], -1)), axis=-1)
     counts = np.maximum(finite.sum(1), 1)[:, None]
 
     def means(values: np.ndarray) -> np.ndarray:
@@ -104,10 +104,11 @@ def moves(position: np.ndarray, gradient: np.ndarray) -> Moves:
         return (values - centre[:, None])[finite]
 
     own = means(position), means(gradient)
-    common = [np.average(m, 0, finite.sum(1) + 1e-9)[None] for m in own]
-    total = np.mean(about(position, common[0] + 0 * own[0]) ** 2, axis=0)
+    weights = finite.sum(1) + 1e-9
+    common = [np.broadcast_to(np.average(m, 0, weights), m.shape) for m in own]
+    total = np.mean(about(position, common[0]) ** 2, axis=0)
     within = np.mean(about(position, own[0]) ** 2, axis=0)
-    apart = (total > _DISAGREE * within) & (position.shape[1] > 1)
+    apart = np.asarray(total > _DISAGREE * within) & (position.shape[1] > 1)
     pairs = zip((position, gradient), own, common, strict=True)
     return Moves(*(about(x, np.where(apart, o, c)) for x, o, c in pairs))
 

@@ -1,0 +1,1 @@
+"""Real posteriors with known answers: fitted, checked, and compared with the peer."""
