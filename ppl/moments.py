@@ -198,10 +198,13 @@ class Moments:
 
     def _evidence(self) -> Evidence:
         thinned, members = self.thinned, self.thinned.superchains
+        columns = {name: part.copy() for name, part in self._columns.items()}
+        for name, error in self._per_site(self._moments.ess_error).items():
+            columns[name][COLUMNS.index("ess_bulk")] *= 1 + 2 * error  # no false alarms
         depths = "reached_max_treedepth"
         return Evidence(
             lengths=self._moments.lengths,
-            columns=self._columns,
+            columns=columns,
             labels=lambda name: scalar_labels(
                 name, self.shapes[name], thinned.dims.get(name, ()), thinned.coords
             ),

@@ -112,7 +112,7 @@ def categories(draws, count):
 @pytest.mark.parametrize("rho", [0.0, 0.5])
 @pytest.mark.parametrize(
     ("count", "chains", "length"),
-    [(16, 512, 20), (128, 512, 20), (32, 512, 1), (8, 64, 50), (4, 4, 20)],
+    [(16, 512, 20), (128, 512, 20), (32, 512, 1), (8, 64, 50), (8, 64, 150)],
 )
 def test_short_chains_that_forgot_their_start_are_fine(count, chains, length, rho):
     for seed in range(20):

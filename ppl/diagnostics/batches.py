@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LENGTH = 4  # a batch should be so many autocorrelation times long
 _DEGREES = 16  # fewer make no useful variance
-_UNLIKELY = 3.0  # in standard deviations
+_UNLIKELY = 4.0  # in standard deviations
 _QUIETLY = np.errstate(all="ignore")  # draws may be constant, or infinite
 
 
@@ -113,6 +113,11 @@ class BatchMoments:
         return self._ess_and_time[0]
 
     @property
+    def ess_error(self) -> Floats:
+        """Relative standard error of `ess`, (scalars,)."""
+        return np.sqrt(2 / self._ess_and_time[2])
+
+    @property
     def time(self) -> Floats:
         """Autocorrelation time within chains, (scalars,); NaN if batches cannot say."""
         return self._ess_and_time[1]
@@ -125,8 +130,8 @@ class BatchMoments:
 
     @cached_property
     @_QUIETLY
-    def _ess_and_time(self) -> tuple[Floats, Floats]:
-        """Both; see `_time_of_batches` for the batches.
+    def _ess_and_time(self) -> tuple[Floats, Floats, Floats]:
+        """Both, and the degrees of freedom; see `_time_of_batches` for the batches.
 
         The mean of all chains varies as their means do. With few chains that is known
         badly, so batch means join in; where batches are too short, or chain means vary
@@ -143,12 +148,14 @@ class BatchMoments:
         pooled = (few * np.nan_to_num(between) + many * within) / (few + many)
         width = np.sqrt(2 / (9 * max(few, 1.0)))
         unlikely = (1 - width**2 + _UNLIKELY * width) ** 3  # Wilson and Hilferty
-        time = np.where(between > unlikely * within, between, pooled)
+        apart = between > unlikely * within
+        time = np.where(apart, between, pooled)
         alone = between if few >= _DEGREES else np.fmax(between, within)
         time = np.where(short, alone, time)
         ess = total / np.maximum(time, 1 / np.log10(max(total, 2)))
         ess = np.where(self.constant, total, ess)
-        return ess, np.where(self.constant, 1.0, within)
+        degrees = np.where(apart | short, max(few, 1.0), few + many)
+        return ess, np.where(self.constant, 1.0, within), degrees
 
     @_QUIETLY
     def _time_of_batches(self) -> tuple[Floats, Floats, np.ndarray]:

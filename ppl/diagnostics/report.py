@@ -34,6 +34,7 @@ EBFMI_MIN = 0.3
 DEPTH_SHARE = 0.01
 DEPTH_SHARE_OF_CHAIN = 0.05
 MIN_DRAWS = 100
+NESTED_DRAWS = 400
 MIN_CHAINS = 4
 STUCK_DRAWS = 10
 SHIFT = 0.5  # divergences gather where they lie half a standard deviation off
@@ -64,12 +65,13 @@ def diagnose(
     Where the run is so short that even independent draws might fall below (fewer than
     four times as many), a quarter of the draws is asked for, and a note says so.
 
-    **Nested R-hat** takes the place of both where chains have fewer than 100 draws and
-    are grouped in superchains: such chains cannot tell their autocorrelation, but many
-    that began at one point can tell whether it matters still. The bound is 1.01, or
-    what chance exceeds once in ten thousand runs, found by comparing the means of
-    superchains with those of the chains within them. Slow chains are no excuse: more
-    than 1.1 is granted only if an autocorrelation time of four draws explains it.
+    **Nested R-hat** takes the place of R-hat where chains have fewer than 400 draws and
+    are grouped in superchains: in healthy chains that need a few draws to forget one,
+    R-hat is above 1.01 then, but groups that began at one point can tell whether that
+    matters still. The bound is 1.01, or what chance exceeds once in ten thousand runs,
+    found by comparing the means of superchains with those of the chains within them.
+    Slow chains are no excuse: more than 1.1 is granted only if an autocorrelation time
+    of four draws explains it. Below 100 draws nothing else is judged.
 
     Args:
         posterior: The result.
@@ -91,11 +93,13 @@ def judge(evidence: Evidence) -> list[Finding]:
     ]
     scalars = _Scalars(evidence)
     shape = evidence.chains, evidence.draws
-    if evidence.draws >= MIN_DRAWS:
-        found += [*_disagreement(scalars, shape), *_few_effective(scalars, shape)]
-        found += _energy(evidence.energies)
-    elif evidence.nested is not None and evidence.draws:
+    if evidence.nested is not None and 0 < evidence.draws < NESTED_DRAWS:
         found += _remembered(scalars, evidence)
+    elif evidence.draws >= MIN_DRAWS:
+        found += _disagreement(scalars, shape)
+    if evidence.draws >= MIN_DRAWS:
+        found += _few_effective(scalars, shape)
+        found += _energy(evidence.energies)
     return found + _notes(evidence)
 
 
