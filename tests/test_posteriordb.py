@@ -15,7 +15,7 @@ from benchmarks.posteriordb.posteriors import (
 )
 from benchmarks.sides import Size
 
-CHEAP = ("earnings-logearn_interaction", "gp_pois_regr-gp_regr", "arK-arK")
+CHEAP = ("earnings-logearn_interaction", "arK-arK")
 
 
 @pytest.fixture

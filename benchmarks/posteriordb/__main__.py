@@ -20,9 +20,9 @@ posterior fails, so does the command.
 
 With `--peer` both libraries then fit each posterior again, 4 chains of 1000 + 1000
 draws from the same density (checked at draws of ours), NumPyro with its usual NUTS,
-vectorized, and a dense metric for the diamonds, which take it hours without; the
-*ratio* is that of least ESS per gradient of the sampling phase. A side whose R-hat is
-above 1.01 is marked with an asterisk: its figures mean little.
+vectorized, and a dense metric for diamonds, which are strongly correlated; the *ratio*
+is that of least ESS per gradient of the sampling phase. A side whose R-hat is above
+1.01 is marked with an asterisk: its figures mean little.
 """
 
 from __future__ import annotations

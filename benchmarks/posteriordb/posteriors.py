@@ -29,7 +29,7 @@ class Entry:
         prepare: The model's arguments, of the data as they are stored.
         draws: Draws of each chain, where the usual number is not enough.
         warns: Whether no sampler can do it, so that a warning is the right answer.
-        peer_dense: Whether the peer gets a dense metric, without which it takes hours.
+        peer_dense: Whether the peer gets a dense metric, for strong correlations.
     """
 
     write: Callable[[Any], Model]
