@@ -21,6 +21,8 @@ from ppl.infer.seeding import Words
 from ppl.target import LogDensity
 
 _TRIES = 100
+_CHOOSY = 20  # tries for a point where the log density can be told apart from others
+_ABSURD = 1e6
 
 
 def started(
@@ -73,6 +75,8 @@ def started(
         run = driver.start(kernel, density, starts, seed, chunk=chunk, mesh=mesh)
         logp, gradient = driver.evaluate(run)
         finite = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        if attempt < min(_CHOOSY, tries - 1):
+            finite &= ~_hopeless(logp)
         good = np.all(finite.reshape(points, size), axis=1)
         attempt += 1
         if good.all():
@@ -82,6 +86,18 @@ def started(
             raise diagnose_start(density, positions[bad], tries, int((~good).sum()))
         fresh = strategy.propose(density, seed, points, attempt)
         positions = np.where(good[:, None], positions, fresh)
+
+
+def _hopeless(logp: np.ndarray) -> np.ndarray:
+    """Which chains begin where rounding hides all changes of the log density.
+
+    No step of theirs could be judged. Large data alone have large log densities, but
+    then at all points.
+    """
+    size = np.abs(logp.astype(np.float64))
+    ulps = size * np.finfo(logp.dtype).eps
+    best = np.min(np.where(np.isfinite(size), size, np.inf))
+    return ((ulps >= 1) & (size > 10 * best)) | (ulps >= _ABSURD)
 
 
 def _mesh(chains: int) -> Mesh | None:

@@ -91,8 +91,12 @@ def moves(position: np.ndarray, gradient: np.ndarray) -> Moves:
     """Draws and gradients, (chains, n, dim), about their means.
 
     Where chains still lie apart, their scatter tells where they started and not how
-    wide the target is; there each chain is taken about its own mean.
+    wide the target is; there each chain is taken about its own mean. Chains that did
+    not move tell nothing.
     """
+    moved = (position != position[:, :1]).any(axis=(1, 2))
+    if moved.any():
+        position, gradient = position[moved], gradient[moved]
     position, gradient = position.astype(np.float64), gradient.astype(np.float64)
     finite = np.all(np.isfinite(np.concatenate([position, gradient], -1)), axis=-1)
     counts = np.maximum(finite.sum(1), 1)[:, None]
@@ -144,7 +148,10 @@ def spectral(found: Moves, scale: Any) -> Shape:
     n = len(x)
     full = n >= _FULL * dim and dim <= _FULL_DIM
     basis = np.eye(dim) if full else _directions(x, g)
-    values, rotation = np.linalg.eigh(_geometric_mean(x @ basis, g @ basis))
+    try:
+        values, rotation = np.linalg.eigh(_geometric_mean(x @ basis, g @ basis))
+    except np.linalg.LinAlgError:  # gradients too far apart for float64
+        return Shape(scale * np.ones(dim), np.zeros((dim, 0)), np.zeros(0))
     keep = abs(np.log(values)) > np.log(_SAME)
     return Shape(scale, basis @ rotation[:, keep], values[keep])
 

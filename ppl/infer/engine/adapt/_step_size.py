@@ -38,7 +38,7 @@ class DualAveraging(NamedTuple):
     def begin(cls, step_size: float, target: float) -> DualAveraging:
         """Begin at a step size that is about right."""
         log_step = math.log(step_size)
-        return cls(target, log_step + math.log(10), 0.0, log_step, log_step, 0)
+        return cls(target, log_step + math.log(2), 0.0, log_step, log_step, 0)
 
     def update(self, acceptance: float) -> DualAveraging:
         """Take the mean acceptance seen with the present step size."""
