@@ -46,6 +46,17 @@ def test_a_healthy_run_of_dependent_draws_is_silent(rho):
         assert categories(Posterior({"x": draws})) == set()
 
 
+@pytest.mark.parametrize("chains", [64, 256])
+def test_many_short_chains_of_dependent_draws_are_healthy(chains):
+    for seed in range(5):
+        draws = np.random.default_rng(seed).normal(size=(chains, 100, 5))
+        for i in range(1, 100):
+            draws[:, i] = 0.4 * draws[:, i - 1] + np.sqrt(0.84) * draws[:, i]
+        assert categories(Posterior({"x": draws})) == set()
+        draws[: chains // 4] += 0.6  # a quarter of them elsewhere
+        assert ConvergenceWarning in categories(Posterior({"x": draws}))
+
+
 def test_divergences():
     posterior = schools()
     diverging = posterior["tau"] < np.quantile(posterior["tau"], 0.01)

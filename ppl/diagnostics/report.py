@@ -27,6 +27,8 @@ RHAT_NEVER = 1.1  # no run is so short that this is chance
 FALSE_ALARM = 1e-4  # chance of an R-hat warning in a healthy run
 SHORT_CHAINS = 6  # by how much short chains underestimate their time, measured
 LONGEST_TIME = 1.5  # what is excused; slow chains are no excuse
+MANY_CHAINS = 32  # whose means tell by themselves how well they are known
+LONGEST_OF_MANY = 4.0
 ESS_TOTAL = 400
 ESS_PER_CHAIN = 100
 ESS_CHAINS = 16
@@ -222,7 +224,8 @@ def _disagreement(scalars: _Scalars, shape: tuple[int, int]) -> Iterator[Finding
     spread = chdtri(degrees, FALSE_ALARM / (2 * len(scalars))) / degrees
     time = np.fmax(scalars.column("time"), 1.0)
     time *= 1 + SHORT_CHAINS * time / half
-    time = np.fmin(time, LONGEST_TIME)
+    many = shape[0] >= MANY_CHAINS
+    time = np.fmin(time, LONGEST_OF_MANY if many else LONGEST_TIME)
     chance = np.sqrt(1 + (time * spread - 1) / half)
     bound = np.fmax(RHAT_MAX, np.fmin(chance, RHAT_NEVER))
     badness = np.where(values > bound, values, np.nan)
