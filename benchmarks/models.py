@@ -21,6 +21,8 @@ Data = tuple[np.ndarray, ...]
 
 EFFECTS = np.array([28, 8, -3, 7, -1, 1, 18, 12], np.float32)
 ERRORS = np.array([15, 10, 16, 11, 9, 11, 10, 18], np.float32)
+STUDENTS, ITEMS, STEPS = 50, 20, 30
+SEEN = (*range(10), *range(20, 30))
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,74 @@ def horseshoe(lang: Any) -> Model:
     return model
 
 
+def ill_conditioned(lang: Any) -> Model:
+    """A normal of condition number 1000 in directions that no coordinate has."""
+    dist = lang.distributions
+
+    def model(precision):
+        dim = len(precision)
+        x = lang.sample("x", dist.Normal(0.0, 1.0).expand([dim]).to_event(1))
+        lang.factor("precision", 0.5 * (x @ x - x @ (precision @ x)))
+
+    return model
+
+
+def item_response(lang: Any) -> Model:
+    """Who solves what, by ability and difficulty (Rasch 1960): 71 coordinates."""
+    dist = lang.distributions
+
+    def model(student, item, solved):
+        mean = lang.sample("mean", dist.Normal(0.75, 1.0))
+        with lang.plate("students", STUDENTS):
+            ability = lang.sample("ability", dist.Normal(0.0, 1.0))
+        with lang.plate("items", ITEMS):
+            difficulty = lang.sample("difficulty", dist.Normal(0.0, 1.0))
+        logits = mean + ability[student] - difficulty[item]
+        with lang.plate("answers", len(solved)):
+            lang.sample("solved", dist.Bernoulli(logits=logits), obs=solved)
+
+    return model
+
+
+def brownian(lang: Any) -> Model:
+    """A walk of 30 steps, unseen in the middle, with two unknown noises: 32-d."""
+    dist = lang.distributions
+
+    def model(seen):
+        step = lang.sample("step", dist.LogNormal(0.0, 2.0))
+        noise = lang.sample("noise", dist.LogNormal(0.0, 2.0))
+        walk, place = [], 0.0
+        for i in range(STEPS):
+            place = lang.sample(f"x{i}", dist.Normal(place, step))
+            walk.append(place)
+        for i, time in enumerate(SEEN):
+            lang.sample(f"y{time}", dist.Normal(walk[time], noise), obs=seen[i])
+
+    return model
+
+
+def _precision() -> Data:
+    """Of 100 dims, variances from 1/1000 to 1 along random directions."""
+    rng = np.random.default_rng(1000)
+    directions = np.linalg.qr(rng.normal(size=(100, 100)))[0]
+    precisions = np.logspace(0, 3, 100)
+    return (((directions * precisions) @ directions.T).astype(np.float32),)
+
+
+def _answers() -> Data:
+    rng = np.random.default_rng(5020)
+    student, item = (v.ravel() for v in np.mgrid[:STUDENTS, :ITEMS].astype(np.int32))
+    logits = 0.75 + rng.normal(size=STUDENTS)[student] - rng.normal(size=ITEMS)[item]
+    solved = rng.random(len(logits)) < 1 / (1 + np.exp(-logits))
+    return student, item, solved.astype(np.int32)
+
+
+def _walk() -> Data:
+    rng = np.random.default_rng(30)
+    walk = np.cumsum(0.1 * rng.normal(size=STEPS)) + 0.15 * rng.normal(size=STEPS)
+    return (walk[np.array(SEEN)].astype(np.float32),)
+
+
 def _schools() -> Data:
     return ERRORS, EFFECTS
 
@@ -133,4 +203,9 @@ PROBLEMS = {
     "horseshoe": Problem(
         "horseshoe logistic, 22-d", cache(horseshoe), breast_cancer_small
     ),
+    "gaussian": Problem(
+        "normal, 100-d, condition 1000", cache(ill_conditioned), _precision
+    ),
+    "irt": Problem("item response, 71-d", cache(item_response), cache(_answers)),
+    "brownian": Problem("Brownian motion, 32-d", cache(brownian), _walk),
 }
