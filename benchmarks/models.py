@@ -194,6 +194,81 @@ def shuffled(data: Data, seed: int) -> Data:
     return (*first, np.random.default_rng(seed).permutation(outcome))
 
 
+def radon(lang: Any) -> Model:
+    """Intercepts by county, as for Minnesota's radon (Gelman & Hill 2007): a gather."""
+    dist = lang.distributions
+
+    def model(county, floor, level):
+        mean = lang.sample("mean", dist.Normal(0.0, 5.0))
+        spread = lang.sample("spread", dist.HalfNormal(1.0))
+        slope = lang.sample("slope", dist.Normal(0.0, 1.0))
+        noise = lang.sample("noise", dist.HalfNormal(1.0))
+        with lang.plate("county", COUNTIES):
+            unit = lang.sample("unit", dist.Normal(0.0, 1.0))
+        place = mean + (spread * unit)[county] + slope * floor
+        with lang.plate("house", level.shape[0]):
+            lang.sample("level", dist.Normal(place, noise), obs=level)
+
+    return model
+
+
+COUNTIES = 85
+
+
+@cache
+def houses() -> Data:
+    """919 made-up houses in 85 counties of very unequal size."""
+    rng = np.random.default_rng(5)
+    share = rng.dirichlet(np.full(COUNTIES, 0.5))
+    county = np.concatenate([np.arange(COUNTIES), rng.choice(COUNTIES, 834, p=share)])
+    floor = rng.random(919) < 0.17
+    levels = 1.5 + 0.35 * rng.normal(size=COUNTIES)
+    level = levels[county] - 0.65 * floor + 0.75 * rng.normal(size=919)
+    return county.astype(np.int32), *(a.astype(np.float32) for a in (floor, level))
+
+
+def stochastic_volatility(lang: Any) -> Model:
+    """An autoregressive log volatility of 200 days (Kim et al. 1998), non-centred."""
+    import jax
+    import jax.numpy as jnp
+
+    dist = lang.distributions
+
+    def model(returns):
+        level = lang.sample("level", dist.Normal(-9.0, 1.0))
+        memory = lang.sample("memory", dist.Uniform(0.0, 1.0))
+        shock = lang.sample("shock", dist.HalfNormal(0.5))
+        with lang.plate("day", returns.shape[0]):
+            unit = lang.sample("unit", dist.Normal(0.0, 1.0))
+        first = shock / jnp.sqrt(1.0 - memory**2 + 1e-6)
+        scale = jnp.concatenate([first[None], jnp.broadcast_to(shock, (DAYS - 1,))])
+        fade = jnp.concatenate([jnp.zeros(1), jnp.broadcast_to(memory, (DAYS - 1,))])
+
+        def joined(a, b):
+            return a[0] * b[0], b[0] * a[1] + b[1]
+
+        log_variance = jax.lax.associative_scan(joined, (fade, scale * unit))[1]
+        volatility = jnp.exp(0.5 * (level + log_variance))
+        with lang.plate("day_", returns.shape[0]):
+            lang.sample("r", dist.Normal(0.0, volatility), obs=returns)
+
+    return model
+
+
+DAYS = 200
+
+
+@cache
+def returns() -> Data:
+    """200 made-up daily returns."""
+    rng = np.random.default_rng(6)
+    log_variance = np.zeros(DAYS)
+    for day in range(1, DAYS):
+        log_variance[day] = 0.95 * log_variance[day - 1] + 0.3 * rng.normal()
+    values = np.exp(0.5 * (log_variance - 9.0)) * rng.normal(size=DAYS)
+    return (values.astype(np.float32),)
+
+
 PROBLEMS = {
     "eight": Problem("eight schools", cache(eight_schools), _schools),
     "eight_centred": Problem(
@@ -202,6 +277,10 @@ PROBLEMS = {
     "logistic": Problem("logistic regression, 31-d", cache(logistic), breast_cancer),
     "horseshoe": Problem(
         "horseshoe logistic, 22-d", cache(horseshoe), breast_cancer_small
+    ),
+    "radon": Problem("radon-like hierarchy, 89-d", cache(radon), houses),
+    "volatility": Problem(
+        "stochastic volatility, 203-d", cache(stochastic_volatility), returns
     ),
     "gaussian": Problem(
         "normal, 100-d, condition 1000", cache(ill_conditioned), _precision
