@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import PPLError
+from ppl._gather import has_group_gathers, with_fast_gathers
 from ppl._pytree import pytree, static
 from ppl._sites import Deterministic, PlateFrame, Sample, Site
 from ppl._typing import Array, Model, Shape
@@ -46,6 +47,7 @@ class Spec:
             model whose globals have changed is another program.
         forward_mode: Whether gradients are taken forward, one pass a coordinate: for
             models with loops that cannot be differentiated in reverse.
+        gathers: Whether the model indexes arrays, as in `theta[group]`.
     """
 
     model: Model
@@ -53,6 +55,7 @@ class Spec:
     layout: Layout
     fingerprint: str = ""
     forward_mode: bool = False
+    gathers: bool = False
 
 
 @pytree
@@ -77,7 +80,11 @@ class LogDensity:
 
     def __call__(self, position: Array) -> Array:
         """Log density of the unconstrained vector `position`, (dim,)."""
-        return self.visit(position)[0]
+
+        def value(position: Array) -> Array:
+            return self.visit(position)[0]
+
+        return (with_fast_gathers(value) if self.spec.gathers else value)(position)
 
     def value_and_grad(self, position: Array) -> tuple[Array, Array]:
         """Log density and gradient at `position`, (dim,)."""
@@ -230,7 +237,8 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         ]
 
     jaxpr = jax.make_jaxpr(body)(data)
-    spec = dataclasses.replace(spec, fingerprint=fingerprint(jaxpr))
+    known = {"fingerprint": fingerprint(jaxpr), "gathers": has_group_gathers(jaxpr)}
+    spec = dataclasses.replace(spec, **known)
     return _described(spec, data, found, shapes)
 
 
