@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import all as everything
-from benchmarks import cold_start, hlo, rerun, throughput
+from benchmarks import bias, cold_start, hlo, rerun, throughput
 from benchmarks.measure import Compilations, compilations, number, table
 from benchmarks.models import PROBLEMS, shuffled
 from benchmarks.sides import PPL, BareGradient, Size
@@ -70,6 +70,27 @@ def test_efficiency_of_independent_draws_is_their_number():
         assert rhat < 1.01
 
 
+def test_bias_is_that_of_the_later_half_of_the_draws():
+    truth = bias.Truth(np.array([1.0]), np.array([2.0]))
+    squares = [np.array([v]) for v in (9.0, 5.0, 1.0, 1.0, 1.0, 1.0)]
+    history = bias.History([3, 6, 9, 12, 15, 18], squares, [True] * 6)
+    expected = np.array([32, 18, 2, 8 / 9, 0, 0])
+    np.testing.assert_allclose(history.bias(truth)[[0, 4, 5]], expected[[0, 4, 5]])
+    assert history.gradients(truth) == 15
+    history.counts[:2] = [False, False]
+    assert history.gradients(truth) == 9
+
+
+def test_gradients_of_a_run_are_counted_one_after_another():
+    history = bias.run_ppl("MAMS", PROBLEMS["eight"], 64, warmup=20, draws=10)
+    assert len(history.cost) == 30
+    assert (np.diff(history.cost) >= 1).all()
+    assert np.isfinite(history.square).all()
+    late = bias.run_ppl("LAPS", PROBLEMS["eight"], 64, warmup=100, draws=10)
+    assert not late.counts[0]
+    assert all(late.counts[-10:])
+
+
 def test_compilations_within_one_another_count_once():
     found = Compilations(spans=[(0.0, 3.0), (1.0, 2.0), (5.0, 6.0)])
     assert found.seconds() == 4.0
@@ -85,7 +106,9 @@ def test_numbers_and_tables_read_well():
     assert len(set(map(len, lines))) == 1
 
 
-@pytest.mark.parametrize("command", [cold_start, hlo, rerun, throughput, everything])
+@pytest.mark.parametrize(
+    "command", [bias, cold_start, hlo, rerun, throughput, everything]
+)
 def test_commands_explain_themselves(command, capsys):
     with pytest.raises(SystemExit) as end:
         command.main(["--help"])

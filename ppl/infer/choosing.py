@@ -39,9 +39,9 @@ def choose(
 ) -> Choice:
     """The sampler for a model: the one given, the one named, or the one that suits.
 
-    Few chains take NUTS, which needs no other chain to find its way. From 256 on, the
-    chains together know enough to give all trajectories one good length, which wastes
-    no step on turning round: MAMS, if the model has 2 coordinates or more.
+    Few chains take NUTS, which needs no other chain to find its way. From 256 on, LAPS
+    if the model has 2 coordinates or more: together the chains tell how far they are
+    from the target, and warm up in a tenth of the gradients after one another.
 
     Raises:
         UnknownNameError: `kernel` is no sampler's name.
@@ -64,10 +64,10 @@ def choose(
         sampler = NUTS(model)
         reason = f"{chains} chains: NUTS finds each trajectory's length by itself"
     elif _dim(model, args, kwargs) < 2:
-        sampler, reason = NUTS(model), "1 coordinate: MAMS needs 2 or more"
+        sampler, reason = NUTS(model), "1 coordinate: LAPS needs 2 or more"
     else:
-        sampler = MAMS(model)
-        reason = f"{chains} chains: together they find one good length for all"
+        sampler = LAPS(model)
+        reason = f"{chains} chains: together they know when they have arrived"
     _refuse_settings(sampler, model, kwargs)
     return Choice(sampler, reason)
 

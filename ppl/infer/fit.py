@@ -85,7 +85,7 @@ def fit(
             `summary()` has a column of nested R-hat, by which runs of many chains with
             few draws each are judged.
         kernel: "nuts", "hmc", "chees", "mams" or "laps", with their usual settings; by
-            default NUTS, and MAMS from 256 chains on. `attrs` of the result say which,
+            default NUTS, and LAPS from 256 chains on. `attrs` of the result say which,
             and why.
         seed: An int or a JAX key; None takes one from the operating system. It is
             stored in the result: `posterior.attrs["seed"]`.

@@ -6,7 +6,7 @@ import pytest
 import ppl
 import ppl.distributions as dist
 from ppl._errors import ArgumentError, PPLError, UnknownNameError
-from ppl.infer import MAMS, NUTS
+from ppl.infer import LAPS, NUTS
 from ppl.infer.choosing import KERNELS, choose
 from tests.infer.models import SIGMA, Y, eight_schools, gaussian
 from tests.infer.test_fit import quiet_fit
@@ -17,7 +17,7 @@ from tests.infer.test_fit import quiet_fit
     [
         (4, eight_schools, (Y, SIGMA), NUTS),
         (255, eight_schools, (Y, SIGMA), NUTS),
-        (256, eight_schools, (Y, SIGMA), MAMS),
+        (256, eight_schools, (Y, SIGMA), LAPS),
         (256, gaussian, (Y,), NUTS),  # one coordinate
     ],
 )

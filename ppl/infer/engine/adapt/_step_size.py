@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+SHORT = 4.0
+"""Steps of a trajectory, at most, while some chain is stuck."""
+
 
 class DualAveraging(NamedTuple):
     """Nesterov's dual averaging of log step size (Hoffman & Gelman 2014, section 3.2).
@@ -93,6 +96,7 @@ class OwnRates(NamedTuple):
     draws: int = 0
     rate: np.ndarray | float = 0.0
 
+    STUCK = 0.05
     MEMORY = 20
     MARGIN = 0.2
     CHANCE = 0.6
@@ -103,6 +107,15 @@ class OwnRates(NamedTuple):
         rates = np.where(np.isfinite(rates), rates, 0.0)
         weight = min(1.0, draws / min(seen, self.MEMORY))
         return OwnRates(seen, self.rate + weight * (rates - self.rate))
+
+    @property
+    def stuck(self) -> bool:
+        """Whether some chain gets nowhere, far out perhaps.
+
+        Long trajectories of one length diverge there, whatever the step; short ones
+        come down.
+        """
+        return self.draws > 0 and float(np.min(self.rate)) < self.STUCK
 
     def bound(self) -> float:
         """What the mean acceptance counts for at most, for the sake of the worst."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric, _pooled
-from ppl.infer.engine.adapt._step_size import DualAveraging, Search
+from ppl.infer.engine.adapt._step_size import SHORT, DualAveraging, OwnRates, Search
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -85,6 +85,7 @@ class ChEESState(NamedTuple):
         climb: What finds the trajectory length.
         floor: Trajectory length at least.
         last: Where the last round ended, (chains, dim), or None.
+        own: Acceptance of each chain.
     """
 
     pool: _pooled.Pool
@@ -92,6 +93,7 @@ class ChEESState(NamedTuple):
     climb: Climb
     floor: float
     last: np.ndarray | None
+    own: OwnRates = OwnRates()
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,10 @@ class ChEES(AbstractAdaptation):
             step = a.learner.step_size
             trial = with_step_size(kernel.single_step(step), step)
             return Round(trial, 1, counted=False)
-        now = self._set(kernel, math.exp(a.learner.log_step), a.climb.log_length)
+        step, length = math.exp(a.learner.log_step), a.climb.log_length
+        if a.own.stuck:
+            length = min(length, a.learner.log_step + math.log(SHORT))
+        now = self._set(kernel, step, length)
         return Round(now, a.pool.next_round, counted=True)
 
     def _set(
@@ -162,8 +167,10 @@ class ChEES(AbstractAdaptation):
                 learner = self._averaging(learner.step_size)
             return a._replace(learner=learner, last=last), kernel
         step = math.exp(learner.log_step)
+        rates = drawn.statistics["acceptance_rate"]
+        own = a.own.update(rates.mean(axis=1), rates.shape[1])
         if self.adapt_step_size:
-            learner = learner.update(rate)
+            learner = learner.update(min(rate, own.bound()))
         pool, climb = a.pool.added(drawn), a.climb
         if self.adapt_length and a.last is not None:
             mean = pool.draws()[0].mean(axis=(0, 1), dtype=np.float64)
@@ -172,7 +179,7 @@ class ChEES(AbstractAdaptation):
             most = _MOST_STEPS * math.exp(learner.log_step)
             bounds = min(max(a.floor, math.exp(learner.log_step)), most), most
             climb = climb.update(slope, bounds)
-        a = a._replace(pool=pool, learner=learner, climb=climb, last=last)
+        a = a._replace(pool=pool, learner=learner, climb=climb, last=last, own=own)
         if pool.estimates:
             a, kernel = self._estimated(a, kernel, learner)
         if pool.done == pool.num_warmup:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric, _pooled
-from ppl.infer.engine.adapt._step_size import DualAveraging, Search
+from ppl.infer.engine.adapt._step_size import SHORT, DualAveraging, OwnRates, Search
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -44,6 +44,7 @@ class MAMSState(NamedTuple):
         length: Mean length of trajectories.
         travelled: Lengths of the trajectories in the window, summed over draws.
         begun: Draws before the window.
+        own: Acceptance of each chain.
     """
 
     pool: _pooled.Pool
@@ -51,6 +52,7 @@ class MAMSState(NamedTuple):
     length: float
     travelled: float = 0.0
     begun: int = 0
+    own: OwnRates = OwnRates()
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class MAMS(AbstractAdaptation):
 
     def _set(self, a: MAMSState, kernel: AbstractKernel, step: float) -> AbstractKernel:
         length = a.length
+        if self.adapt_length and a.own.stuck:
+            length = min(length, SHORT * step)
         if self.adapt_length:
             length = min(max(length, step), _MOST_STEPS * step)
         return _pooled.with_length(kernel, step, length)
@@ -114,9 +118,12 @@ class MAMS(AbstractAdaptation):
                 learner = self._averaging(learner.step_size)
             return a._replace(learner=learner), kernel
         lengths = drawn.statistics["n_steps"] * math.exp(learner.log_step)
+        rates = drawn.statistics["acceptance_rate"]
+        own = a.own.update(rates.mean(axis=1), rates.shape[1])
         if self.adapt_step_size:
-            learner = learner.update(rate)
+            learner = learner.update(min(rate, own.bound()))
         a = a._replace(
+            own=own,
             pool=a.pool.added(drawn),
             learner=learner,
             travelled=a.travelled + float(lengths.mean(axis=0).sum()),
