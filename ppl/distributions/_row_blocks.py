@@ -93,22 +93,21 @@ def block_rows(rows: int, columns: int) -> tuple[int, int]:
 def _walk(
     family: Family, arrays: tuple[Array, ...], *, gradient: bool
 ) -> tuple[Array, ...]:
-    """The sum in two floats and, if asked, its gradient by intercept and coefficients.
+    """The sum in two floats and, if asked, its gradient by the coefficients.
 
     `arrays` are those of `log_likelihood`.
     """
-    x, outcomes, intercept, coefficients = arrays
+    x, outcomes, coefficients = arrays
     blocks, size = block_rows(*x.shape)
     precision = jax.lax.Precision.HIGHEST
 
     def add(carry: Any, x: Array, outcomes: Array) -> Any:
-        product = jnp.matmul(coefficients, x.T, precision=precision)
-        terms, slope = family(product + intercept[:, None], outcomes)
+        x = jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], 1)
+        predictor = jnp.matmul(coefficients, x.T, precision=precision)
+        terms, slope = family(predictor, outcomes)
         high, low, *slopes = carry
         high, error = two_sum(high, padded(terms, high.shape[-1]))
-        if gradient:
-            by_column = jnp.matmul(slope, x, precision=precision)
-            slopes = [slopes[0] + slope.sum(-1), slopes[1] + by_column]
+        slopes = [s + jnp.matmul(slope, x, precision=precision) for s in slopes]
         return high, low + error, *slopes
 
     def step(carry: Any, block: Array) -> tuple[Any, None]:
@@ -117,10 +116,8 @@ def _walk(
 
         return add(carry, cut(x, 0), cut(outcomes, -1)), None
 
-    zeros = jnp.zeros((len(intercept), size // FOLD), x.dtype)
-    carry = zeros, zeros
-    if gradient:
-        carry = *carry, jnp.zeros_like(intercept), jnp.zeros_like(coefficients)
+    zeros = jnp.zeros((len(coefficients), size // FOLD), x.dtype)
+    carry = zeros, zeros, *[jnp.zeros_like(coefficients)] * gradient
     if blocks > 1:
         carry, _ = jax.lax.scan(step, carry, jnp.arange(blocks - 1))
     done = (blocks - 1) * size
@@ -130,23 +127,21 @@ def _walk(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def log_likelihood(
-    family: Family, x: Array, outcomes: Array, intercept: Array, coefficients: Array
+    family: Family, x: Array, outcomes: Array, coefficients: Array
 ) -> tuple[Array, Array]:
     """The sum over rows for each member, in two floats: large, and what it lacks.
 
-    The gradient by intercept and coefficients comes from the same pass over `x`. By `x`
-    and by the outcomes JAX differentiates the blocks, with the predictor of all rows
-    in memory if in reverse; so it does for second derivatives.
+    The gradient by the coefficients comes from the same pass over `x`. By `x` and by
+    the outcomes JAX differentiates the blocks, with the predictor of all rows in memory
+    if in reverse; so it does for second derivatives.
 
     Args:
         family: Of each row.
         x: Shape (rows, columns).
         outcomes: Shape (rows,), or (members, rows) if each has its own.
-        intercept: Shape (members,).
-        coefficients: Shape (members, columns).
+        coefficients: Shape (members, columns + 1), the intercept last.
     """
-    arrays = x, outcomes, intercept, coefficients
-    high, low = _walk(family, arrays, gradient=False)
+    high, low = _walk(family, (x, outcomes, coefficients), gradient=False)
     return high, low
 
 
@@ -160,13 +155,8 @@ def _log_likelihood_jvp(family: Family, primals: Any, tangents: Any) -> Any:
         ]
         walk = partial(_walk, family, gradient=False)
         return jax.jvp(walk, (primals,), (tuple(tangents),))
-    high, low, *slopes = _walk(family, primals, gradient=True)
-    change = jnp.zeros_like(high)
-    for slope, tangent, zero in zip(slopes, tangents[2:], none[2:], strict=True):
-        if not zero:
-            product = slope * tangent
-            change += product if product.ndim == 1 else product.sum(-1)
-    return (high, low), (change, jnp.zeros_like(low))
+    high, low, slopes = _walk(family, primals, gradient=True)
+    return (high, low), ((slopes * tangents[2]).sum(-1), jnp.zeros_like(low))
 
 
 # --- families -------------------------------------------------------------------------
@@ -176,10 +166,8 @@ def _log_likelihood_jvp(family: Family, primals: Any, tangents: Any) -> Any:
 def _logistic(s: Array) -> tuple[Array, Array, Array, Array]:
     """max(s, 0) and exp(-|s|), for the softplus, and the logistic of s and of -s."""
     e = jnp.exp(-jnp.abs(s))
-    large = 1 / (1 + e)
-    small = e * large
-    up = s >= 0
-    shares = jnp.where(up, large, small), jnp.where(up, small, large)
+    up, total = s >= 0, 1 + e
+    shares = jnp.where(up, 1, e) / total, jnp.where(up, e, 1) / total
     return jnp.maximum(s, 0), e, *shares
 
 

@@ -152,9 +152,10 @@ class AbstractGLM(Distribution):
         x = x.reshape(_without_ones(x.shape))
         rows, columns = x.shape[-2:]
         members = math.prod(batch)
-        intercept = jnp.broadcast_to(intercept, batch).reshape(members)
         coefficients = jnp.broadcast_to(coefficients, (*batch, columns))
-        coefficients = coefficients.reshape(members, columns)
+        intercept = jnp.broadcast_to(intercept, batch)[..., None]
+        coefficients = jnp.concatenate([coefficients, intercept], -1)
+        coefficients = coefficients.reshape(members, columns + 1)
         if math.prod(outcomes.shape[:-1]) == 1 and x.ndim == 2:
             outcomes = outcomes.reshape(rows)
         else:
@@ -163,12 +164,11 @@ class AbstractGLM(Distribution):
 
         sum_over_rows = partial(_row_blocks.log_likelihood, self._family)
         if x.ndim == 2:
-            high, low = sum_over_rows(x, outcomes, intercept, coefficients)
+            high, low = sum_over_rows(x, outcomes, coefficients)
         else:
             x = jnp.broadcast_to(x, (*batch, rows, columns))
             x = x.reshape(members, rows, columns)
-            each = intercept[:, None], coefficients[:, None]
-            high, low = jax.vmap(sum_over_rows)(x, outcomes, *each)
+            high, low = jax.vmap(sum_over_rows)(x, outcomes, coefficients[:, None])
         return high.reshape(batch), low.reshape(batch)
 
 

@@ -224,8 +224,8 @@ def test_differences_of_energies_in_float32(monkeypatch):
 
     @jax.jit
     def in_two(x, y, b):
-        family, a = _row_blocks.bernoulli_logits, intercept[None]
-        return _row_blocks.log_likelihood(family, x, y, a, b[None])
+        b = jnp.append(b, intercept)[None]
+        return _row_blocks.log_likelihood(_row_blocks.bernoulli_logits, x, y, b)
 
     @jax.jit
     def plainly(x, y, b):
