@@ -67,7 +67,7 @@ def both(family, x, y):
 
 
 @ALL
-@pytest.mark.parametrize("rows", [1, 63, 128, 129, 700])
+@pytest.mark.parametrize("rows", [1, 129, 700])
 def test_value_and_gradient_are_those_of_the_rows(family, rows):
     x, intercept, coefficients, y = some(family, rows)
     at = np.append(intercept, coefficients)
