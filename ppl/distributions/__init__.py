@@ -19,6 +19,7 @@ from ppl.distributions.distribution import (
 )
 from ppl.distributions.exponential import Exponential
 from ppl.distributions.gamma import Gamma, InverseGamma
+from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
 from ppl.distributions.improper_uniform import ImproperUniform
 from ppl.distributions.laplace import Laplace
 from ppl.distributions.lkj import LKJCholesky
@@ -34,6 +35,7 @@ from ppl.distributions.unit import Unit
 __all__ = [
     "Bernoulli",
     "BernoulliLogits",
+    "BernoulliLogitsGLM",
     "BernoulliProbs",
     "Beta",
     "Binomial",
@@ -59,7 +61,9 @@ __all__ = [
     "MaskedDistribution",
     "MultivariateNormal",
     "Normal",
+    "NormalGLM",
     "Poisson",
+    "PoissonLogGLM",
     "StudentT",
     "TransformedDistribution",
     "Uniform",

@@ -25,6 +25,7 @@ HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 # lgamma(x + 1) = x log x - x + log(2 pi x) / 2 + sum of _STIRLING[k] / x^(2k + 1)
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_RESTS = (0.0, *(math.lgamma(k + 1) - k * math.log(k) + k for k in range(1, 20)))
 # lgamma(h + 1/2) - lgamma(h) - log(h) / 2 = sum of _HALF_STEP[k] / h^(2k + 1)
 _HALF_STEP = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432, 691 / 180224)
 
@@ -206,6 +207,29 @@ def _stirling_rest_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 def stirling_rest(x: ArrayLike) -> Array:
     """lgamma(x + 1) - x log x + x for x >= 0: zero at 0, then about log(2 pi x) / 2."""
     return _stirling_rest(*as_floats(x))
+
+
+@jax.custom_jvp
+def stirling_rest_of_counts(x: Array) -> Array:
+    """`stirling_rest` of whole numbers, without a log gamma function.
+
+    Small ones are rounded correctly: they come in thousands, and errors would add up.
+    """
+    small = x < len(_RESTS)
+    b = jnp.where(small, 10.0, x)
+    r = 1 / b
+    terms = _STIRLING if in_double(x) else _STIRLING[:3]
+    series = HALF_LOG_2PI + 0.5 * jnp.log(b) + r * polynomial(r * r, terms)
+    index = jnp.where(small, x, 0).astype(int)
+    return jnp.where(small, jnp.asarray(_RESTS, x.dtype)[index], series)
+
+
+@partial(stirling_rest_of_counts.defjvp, symbolic_zeros=True)
+def _stirling_rest_of_counts_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    if isinstance(dx, jax.custom_derivatives.SymbolicZero):
+        return stirling_rest_of_counts(x), jnp.zeros_like(x)
+    return stirling_rest_of_counts(x), stirling_slope(x) * dx
 
 
 @fused

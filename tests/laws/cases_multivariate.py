@@ -124,6 +124,27 @@ def normals(x, loc, scale, mask=None):
     return mp.fsum(terms)
 
 
+def predictors(x, intercept, coefficients):
+    """Exactly, of each row."""
+    product = exact(x) * exact(coefficients)
+    return [p + mp.mpf(float(intercept)) for p in product]
+
+
+def bernoulli_glm(y, x, intercept, coefficients):
+    rows = zip(y, predictors(x, intercept, coefficients), strict=True)
+    return -mp.fsum(mp.log1p(mp.exp(-p if v == 1 else p)) for v, p in rows)
+
+
+def poisson_glm(y, x, intercept, coefficients):
+    rows = zip(map(int, y), predictors(x, intercept, coefficients), strict=True)
+    return mp.fsum(v * p - mp.exp(p) - mp.loggamma(v + 1) for v, p in rows)
+
+
+def normal_glm(y, x, intercept, coefficients, scale):
+    rows = zip(y, predictors(x, intercept, coefficients), strict=True)
+    return mp.fsum(normal(float(v), p, float(scale)) for v, p in rows)
+
+
 # --- the cases ------------------------------------------------------------------------
 
 _SPREAD = np.random.default_rng(0).normal(size=(4, 4))
@@ -166,6 +187,14 @@ def normal_case(name, params, grid=None):
     return Case(
         f"MultivariateNormal {name}", dist.MultivariateNormal, params, density, grid
     )
+
+
+X_WIDE = np.array([[0.5, -1.0, 30.0], [2.0, 0.3, -0.1], [0.0, 1.0, 0.4]])
+
+
+def glm_case(name, make, density, grid=None, **params):
+    params = {k: np.array(v) for k, v in params.items()}
+    return Case(name, make, params, density, grid, ("mean", "variance"))
 
 
 def masked(loc, scale, mask):
@@ -228,6 +257,32 @@ CASES = [
         lkj_correlation,
         Grid(7.5, 0.3),
         (),
+    ),
+    glm_case(
+        "BernoulliLogitsGLM",
+        dist.BernoulliLogitsGLM,
+        bernoulli_glm,
+        x=X_WIDE,
+        intercept=-0.4,
+        coefficients=[1.0, 0.5, 0.1],
+    ),
+    glm_case(
+        "PoissonLogGLM",
+        dist.PoissonLogGLM,
+        poisson_glm,
+        x=X_WIDE,
+        intercept=0.7,
+        coefficients=[0.3, -0.5, 0.1],
+    ),
+    glm_case(
+        "NormalGLM",
+        dist.NormalGLM,
+        normal_glm,
+        Grid(30.0, 0.25),
+        x=X_WIDE[:2],
+        intercept=0.3,
+        coefficients=[-1.0, 0.5, 0.1],
+        scale=1.5,
     ),
     Case(
         "Independent",

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from tests.laws.cases_multivariate import Case
@@ -30,7 +31,8 @@ def facts(case: Case) -> Facts:
     @jax.jit
     def of(floats, key):
         values = case.make(**{**params, **floats}).sample(key, (DRAWS,))
-        gradient = jax.vmap(jax.grad(density, (0, 1)), (None, 0))
+        by = (0, 1) if jnp.issubdtype(values.dtype, jnp.inexact) else (0,)
+        gradient = jax.vmap(jax.grad(density, by), (None, 0))
         return values, density(floats, values), gradient(floats, values[:100])
 
     with jax.enable_x64(False):
