@@ -29,7 +29,7 @@ def test_a_chunk_has_one_gradient():
 def test_a_second_fit_compiles_nothing(name):
     problem = PROBLEMS[name]
     data = problem.data()
-    fit = rerun.ppl_fit(problem, chains=2, warmup=50, draws=50)
+    fit = rerun.ppl_fit(problem, chains=4, warmup=150, draws=50)
     rerun.timed(fit, 0, data)
     for seed, new in ((1, data), (0, shuffled(data, 0))):
         again = rerun.timed(fit, seed, new)
