@@ -23,10 +23,10 @@ _NOISE = 1.5
 _WEIGHT = 1.0
 """Weight of the identity, in draws."""
 _MAX_RANK = 64
-_FULL_DIM = 256
+_FULL_DIM = 128
 """Coordinates up to which all directions are estimated."""
-_ROWS = 512
-"""Draws that directions are estimated from, at most, or twice `_FULL` times `dim`."""
+_ROWS = 256
+"""Draws that directions are estimated from, at most, where they are looked for."""
 _BOUND = 1e10
 
 
@@ -143,7 +143,7 @@ def spectral(found: Moves, scale: Any) -> Shape:
     It is one in those directions only in which draws tell it apart from a diagonal one.
     """
     n, dim = found.position.shape
-    stride = max(1, n // max(_ROWS, 2 * _FULL * min(dim, _FULL_DIM)))
+    stride = max(1, n // (2 * _FULL * dim if dim <= _FULL_DIM else _ROWS))
     x, g = found.position[::stride] / scale, found.gradient[::stride] * scale
     n = len(x)
     full = n >= _FULL * dim and dim <= _FULL_DIM
@@ -165,9 +165,12 @@ def _directions(x: np.ndarray, g: np.ndarray) -> np.ndarray:
     edge = _NOISE * (1 + np.sqrt(dim / max(n, 1))) ** 2
     found = []
     for part in (x, g):
-        _, sizes, rows = np.linalg.svd(part, full_matrices=False)
-        found.append(rows[: min(int(np.sum(sizes**2 > edge * n)), _MAX_RANK)])
-    return np.linalg.qr(np.concatenate(found).T)[0]
+        inner = part @ part.T if n < dim else part.T @ part
+        sizes, vectors = np.linalg.eigh(inner)
+        most = min(int(np.sum(sizes > edge * n)), _MAX_RANK)
+        strong = vectors[:, len(sizes) - most :]
+        found.append(part.T @ strong if n < dim else strong)
+    return np.linalg.qr(np.concatenate(found, axis=1))[0]
 
 
 def confirmed_gain(position: np.ndarray, gradient: np.ndarray) -> float:

@@ -181,7 +181,7 @@ class Windows(AbstractAdaptation):
             a = self._judged(a)
             metric, rank = self._estimated(a, kernel)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-            look = math.ceil(_GROWTH * _draws(a)) if a.look <= _draws(a) else a.look
+            look = 2 * _draws(a) if a.look <= _draws(a) else a.look
             a = a._replace(rank=rank, look=look, drawn=_later_half(a))
         return a._replace(
             window=a.window + 1,
