@@ -16,12 +16,17 @@ checked. The sides draw in turns and what is left is their time for the same wor
 - *ppl, rows*: `Bernoulli(logits=x @ beta + intercept)` in a plate.
 - *NumPyro*: the same model in NumPyro, chains vectorized and one after another.
 
-What was found on two Zen 5 cores with 16 chains: the two products take about 70% of a
-gradient, the exponential and the division of each predictor most of the rest; reading
-`x` from memory, once, is not what limits. Blocks of 0.25 to 2 MiB differ little. The
-chains come first and rows last in every block; the other way round takes three times as
-long, because `jax.vmap` then transposes back and forth. For a sum of softplus terms one
-logarithm per 64 rows is enough, which was worth a third.
+What was found on two busy Zen 5 cores, 290,000 rows, 16 chains: of 26 ms for a gradient
+the two products take about 19, at some 50 to 60 billion operations a second; the
+exponential and the division of each predictor take most of the rest, and reading `x`
+does not limit. NumPyro's products are as large, so on a CPU the ratio cannot come near
+the target unless the products themselves become faster. Tried without gain: other
+shapes of the products, columns filled up to 56 or 64, `x` transposed in blocks, other
+ways to write the logistic. Blocks of 0.5 to 2 MiB differ by less than the noise, larger
+ones are slower: 49, 62, 90 ms for all rows with 1, 4, 8 MiB. Chains come first and rows
+last in every block: with chains last, `jax.vmap` transposes back and forth, 90 ms
+instead of 29. One logarithm for 64 rows instead of one a row took a prototype from 50
+to 60 ms down to 24.
 """
 
 from __future__ import annotations
@@ -234,6 +239,7 @@ def measure(args: argparse.Namespace) -> dict[str, list[float]]:
             say(f"{side.name}: {seconds:.2f} s")
     for name, which in (("GLM", glm), ("rows", rows)):
         bare = BareGradient(which, args.chains, count=3)
+        bare.density = jax.device_put(bare.density)  # not copied at every call
         seconds = [bare.seconds(1) for _ in range(args.repeats)]
         found[f"bare gradient, {name}"] = [s / args.chains * 1e6 for s in seconds]
     return found

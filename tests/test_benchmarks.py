@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import all as everything
-from benchmarks import bias, cold_start, hlo, rerun, throughput
+from benchmarks import bias, cold_start, covtype, hlo, rerun, throughput
 from benchmarks.measure import Compilations, compilations, number, table
 from benchmarks.models import PROBLEMS, shuffled
 from benchmarks.sides import PPL, BareGradient, Size
@@ -16,6 +16,11 @@ def test_both_languages_have_the_same_density(name):
     from benchmarks.agreement import assert_same_density
 
     assert_same_density(PROBLEMS[name])
+
+
+def test_regressions_of_many_rows_have_the_same_density():
+    pytest.importorskip("numpyro")
+    covtype.assert_same_density(rows=3000, columns=14)
 
 
 def test_a_chunk_has_one_gradient():
@@ -106,9 +111,10 @@ def test_numbers_and_tables_read_well():
     assert len(set(map(len, lines))) == 1
 
 
-@pytest.mark.parametrize(
-    "command", [bias, cold_start, hlo, rerun, throughput, everything]
-)
+COMMANDS = [bias, cold_start, covtype, hlo, rerun, throughput, everything]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_commands_explain_themselves(command, capsys):
     with pytest.raises(SystemExit) as end:
         command.main(["--help"])

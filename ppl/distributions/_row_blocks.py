@@ -22,8 +22,8 @@ import jax.numpy as jnp
 
 from ppl._typing import Array
 
-# Measured on two busy Zen 5 cores with 1 MiB of L2 each, 290,000 × 54, 16 chains: ms a
-# gradient 53 with blocks of 1024 rows, 31 with 2048, 24 with 4096 and with 8192.
+# Measured on two busy Zen 5 cores with 1 MiB of L2 each, 581,012 × 54, 16 chains: ms a
+# gradient 49 with blocks of 1 MiB, 47 with 2, 62 with 4, 90 with 8. On GPUs a guess.
 _BLOCK_BYTES = {"cpu": 2**20, "gpu": 2**24}
 _LEAST_ROWS = 1024
 FOLD = 64  # rows; a product of as many numbers up to two is far from overflow
