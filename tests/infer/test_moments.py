@@ -42,7 +42,8 @@ def pair(model, *args, **kwargs):
 
 @pytest.fixture(scope="module")
 def both():
-    return pair(eight_schools_centred, Y, SIGMA, seed=1, warmup=200, draws=600)
+    hasty = NUTS(eight_schools_centred, target_accept_prob=0.5)
+    return pair(hasty, Y, SIGMA, seed=1, warmup=200, draws=600)
 
 
 @pytest.fixture(scope="module")
