@@ -39,14 +39,14 @@ from ppl.infer.engine.metric import (
 Structure: TypeAlias = Literal["auto", "diagonal", "dense"]
 
 _SHARE = 5  # a round is as long as this share of its window has been so far
-_EARLY, _LATE = 0.3, 0.15  # shares of the warm-up: short windows; step size alone
+_LATE = 0.15  # share of the warm-up for the step size alone, at most
 _LATE_DRAWS = 50
 _GROWTH = 1.5
 _DENSE_DIM = 128  # up to which a matrix costs no more than a few directions
 _PAYS = 2.0  # gain of a structured metric that repays compiling another program
 _KEEPS = 1.2  # gain for which directions are kept once there is one
 _SHORTER = 0.75  # of their length that trajectories must keep at most to show the gain
-_ENOUGH = 40  # draws of all chains before which nothing is decided
+_ENOUGH = 100, 4, 400  # draws that decide: at least; for each coordinate; at most
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**21  # numbers of draws and gradients that are kept, at most
 
@@ -56,11 +56,8 @@ def schedule(num_warmup: int, chains: int) -> list[int]:
     if num_warmup < 20:
         return [num_warmup] if num_warmup else []
     last = min(max(int(_LATE * num_warmup), 10), _LATE_DRAWS)
-    slow = num_warmup - last
-    early = int(_EARLY * num_warmup)
-    size = min(max(math.ceil(160 / chains), 3), 10)
-    windows = [size] * (early // size)
-    left, size = slow - sum(windows), min(max(math.ceil(320 / chains), 6), 80)
+    left, size = num_warmup - last, min(max(math.ceil(160 / chains), 3), 10)
+    windows = []
     while left > 0:
         following = math.ceil(_GROWTH * size)
         length = size if left - size >= following else left
@@ -83,7 +80,6 @@ class WindowsState(NamedTuple):
         steps: Mean leapfrogs of the draws of the present window.
         plain_steps: The same of the last window under a diagonal metric.
         tried: Windows under a structured metric.
-        look: Draws after which directions are looked for again.
     """
 
     windows: tuple[int, ...]
@@ -96,7 +92,6 @@ class WindowsState(NamedTuple):
     steps: float = 0.0
     plain_steps: float = 0.0
     tried: int = 0
-    look: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,8 +176,7 @@ class Windows(AbstractAdaptation):
             a = self._judged(a)
             metric, rank = self._estimated(a, kernel)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-            look = 2 * _draws(a) if a.look <= _draws(a) else a.look
-            a = a._replace(rank=rank, look=look, drawn=_later_half(a))
+            a = a._replace(rank=rank, drawn=_later_half(a))
         return a._replace(
             window=a.window + 1,
             done=0,
@@ -208,11 +202,8 @@ class Windows(AbstractAdaptation):
         self, a: WindowsState, kernel: AbstractKernel
     ) -> tuple[AbstractMetric, int]:
         """The metric after a window, and the columns of its program."""
-        before, due = kernel.metric, _draws(a) >= a.look
+        before, given_up = kernel.metric, a.tried > 0 and a.rank == 0
         simple = isinstance(before, Diagonal)
-        given_up = a.tried > 0 and a.rank == 0
-        if not (due or simple or given_up or self.blocks):
-            return before, a.rank
         position, gradient = zip(*_later_half(a), strict=True)
         both = np.concatenate(position, 1), np.concatenate(gradient, 1)
         found = _metric.moves(*both)
@@ -223,7 +214,9 @@ class Windows(AbstractAdaptation):
                 for b in self.blocks
             ]
             return self._built(_plain(scale), parts, kernel, 0), 0
-        early = simple and (not due or len(found.position) < _ENOUGH)
+        least, each, most = _ENOUGH
+        enough = max(least, min(each * len(scale), most))
+        early = simple and len(found.position) < enough
         if self.structure == "diagonal" or early or given_up:
             return self._built(_plain(scale), [], kernel, 0), 0
         shape = _metric.spectral(found, scale)
@@ -283,14 +276,9 @@ def _thinned(a: WindowsState, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
     return position[::stride], gradient[::stride]
 
 
-def _draws(a: WindowsState) -> int:
-    """Draws of each chain so far."""
-    return sum(a.windows[: a.window]) + a.done
-
-
 def _later_half(a: WindowsState) -> tuple[Any, ...]:
     """The rounds with the later half of all draws so far, at least."""
-    total, seen = _draws(a), 0
+    total, seen = sum(a.windows[: a.window]) + a.done, 0
     for i in range(len(a.drawn) - 1, -1, -1):
         seen += a.drawn[i][0].shape[1]
         if 2 * seen >= total:
