@@ -113,7 +113,7 @@ def recorded() -> Iterator[History]:
     begun: dict[int, tuple[int, np.ndarray]] = {}
 
     def take(self: driver.Collector, buffer: Any) -> int:
-        done = np.asarray(buffer.done)[: int(np.max(buffer.steps))]
+        done = np.asarray(buffer.done)[: int(np.asarray(buffer.steps).max())]
         if self.counted:
             key = id(self)
             if key not in begun:

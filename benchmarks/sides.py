@@ -106,7 +106,7 @@ def chunks() -> Iterator[list[Any]]:
 
     def dispatch(*args: Any, **kwargs: Any) -> Any:
         buffer = original(*args, **kwargs)
-        found.append(np.max(buffer.steps))
+        found.append(np.asarray(buffer.steps).max())
         return buffer
 
     driver.dispatch = dispatch
@@ -124,7 +124,7 @@ def leapfrogs() -> Iterator[list[int]]:
 
     def take(self: driver.Collector, buffer: Any) -> Any:
         result = original(self, buffer)
-        done = np.asarray(buffer.done)[: int(np.max(buffer.steps))]
+        done = np.asarray(buffer.done)[: int(np.asarray(buffer.steps).max())]
         rows, chains = np.nonzero(done)
         column = self.names.index("n_steps")
         found.append(int(np.asarray(buffer.statistics)[rows, column, chains].sum()))

@@ -226,7 +226,7 @@ class Collector:
 
     def take(self, buffer: Buffer) -> int:
         """Wait for a chunk and write what it emitted; returns the steps it took."""
-        steps = int(np.max(buffer.steps))
+        steps = int(np.asarray(buffer.steps).max())
         done = np.asarray(buffer.done)[:steps]
         rows, chains = np.nonzero(done)
         if rows.size == 0:
@@ -280,8 +280,10 @@ def advance(
         steps = collector.take(pending)
         now = time.perf_counter()
         run.pace, began = (now - began) / max(steps, 1), now
-        if collector.counted and not run.kernel.has_room(int(np.max(pending.room))):
-            need = int(np.max((following or pending).room))
+        if collector.counted and not run.kernel.has_room(
+            int(np.asarray(pending.room).max())
+        ):
+            need = int(np.asarray((following or pending).room).max())
             run.kernel, run.state = run.kernel.with_room(run.state, need)
         if (collector.counts >= num_draws).all() or stop():
             if following is not None:
