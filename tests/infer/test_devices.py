@@ -15,9 +15,10 @@ import ppl
 from ppl.infer import MCMC, NUTS
 from tests.infer.models import SIGMA, Y, eight_schools
 warnings.simplefilter("ignore")
-fixed = NUTS(eight_schools, step_size=0.4, inverse_mass_matrix=np.ones(10),
+masses = np.linspace(0.5, 1.5, 10)
+fixed = NUTS(eight_schools, step_size=0.4, inverse_mass_matrix=masses,
              adapt_step_size=False, adapt_mass_matrix=False)
-for chains in (4, 64, 3):
+for chains in (4, 64, 3, 10):
     mcmc = MCMC(fixed, num_warmup=0, num_samples=25, num_chains=chains,
                 progress_bar=False)
     mcmc.run(1, Y, SIGMA)
@@ -47,7 +48,7 @@ def draws(tmp_path_factory):
 
 def test_two_devices_draw_what_one_draws(draws):
     one, two = draws
-    assert set(one) == {"4", "64", "3"}
+    assert set(one) == {"4", "64", "3", "10"}  # 10: as many as coordinates
     for chains, values in one.items():
         np.testing.assert_allclose(two[chains], values, rtol=2e-3, err_msg=chains)
 

@@ -72,7 +72,8 @@ def test_healthy_run_is_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for seed in range(5):
-            ppl.fit(gaussian, np.ones(5), seed=seed, progress=False)
+            posterior = ppl.fit(gaussian, np.ones(5), seed=seed, progress=False)
+            assert posterior.findings == []
 
 
 # --- the same draws, bit for bit ------------------------------------------------------

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
+from ppl._pytree import replace
 from ppl._typing import Array
 from ppl.infer.engine.kernel import AbstractKernel, Target
 from ppl.infer.engine.randomness import Randomness
@@ -72,9 +73,9 @@ def run_chunk(
     own = jax.tree.map(lambda a: PartitionSpec(*[None] * (a.ndim - 1), CHAINS), state)
     numbers: Any = Randomness(shared, _EACH, _EACH, _VECTORS)
     buffer: Any = Buffer(_EACH, _EACH, _ROWS, _VECTORS, _VECTORS, _VECTORS)  # type: ignore
-    settings = jax.tree.map(
-        lambda a: _EACH if a.shape == state.draw.shape else shared, kernel
-    )
+    settings: Any = jax.tree.map(lambda _: shared, kernel)
+    if jnp.ndim(kernel.step_size):  # of each chain its own
+        settings = replace(settings, step_size=_EACH)
     each = jax.shard_map(
         chunk,
         mesh=mesh,
