@@ -19,6 +19,8 @@ chains in sequence, which compile once per chain and take two to three times as 
 ("parallel" would need the processor to pose as several devices, for both.) No cache on
 disk is used.
 
+With `--alone` there is no NumPyro: beside it, the time over the sampling is longer.
+
 Read: `programs` must be 0 for ppl, and the overhead at most 20 ms. The ratio of whole
 calls is ppl over NumPyro, smaller is better.
 """
@@ -163,19 +165,21 @@ def fastest_ways(problem: Problem, settings: Settings) -> dict[str, tuple[Way, F
 
 
 def measure(
-    problem: Problem, settings: Settings, repeats: int
+    problem: Problem, settings: Settings, repeats: int, *, alone: bool = False
 ) -> tuple[Found, dict[str, Way]]:
-    """First fits, then `repeats` more of each kind, alternating."""
+    """First fits, then `repeats` more of each kind, alternating unless `alone`."""
     data = problem.data()
     ours = ppl_fit(problem, **settings)
     first = timed(ours, 0, data)
     say(f"{problem.title}, ppl, first: {first.wall:.1f} s")
-    peers = fastest_ways(problem, settings)
-    found: Found = {kind: {"ppl": [], "NumPyro": []} for kind in KINDS}
+    peers = {} if alone else fastest_ways(problem, settings)
+    sides = ("ppl",) if alone else ("ppl", "NumPyro")
+    found: Found = {kind: {side: [] for side in sides} for kind in KINDS}
     for repeat in range(repeats):
         for kind in KINDS:
             new = changed(data, kind, repeat)
-            for side, fit in (("ppl", ours), ("NumPyro", peers[kind][1])):
+            for side in sides:
+                fit = ours if side == "ppl" else peers[kind][1]
                 again = timed(fit, 2 + repeat, new)
                 found[kind][side].append(again)
                 say(f"{problem.title}, {side}, {kind}: {again.wall:.2f} s")
@@ -195,7 +199,9 @@ def report(problem: Problem, found: Found, ways: dict[str, Way]) -> str:
                     median(f.compiling for f in fits),
                     median(f.over for f in fits) * 1000,
                     walls[side],
-                    walls["ppl"] / walls["NumPyro"] if side == "ppl" else "",
+                    walls["ppl"] / walls["NumPyro"]
+                    if side == "ppl" and "NumPyro" in walls
+                    else "",
                 )
             )
     over = f"over the sampling, ms (≤ {TARGET * 1000:.0f})"
@@ -212,6 +218,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--draws", type=int, default=1000, help="of the warm-up as well"
     )
+    parser.add_argument(
+        "--alone", action="store_true", help="without NumPyro in the process"
+    )
     args = parser.parse_args(argv)
     os.environ["PPL_COMPILATION_CACHE"] = "off"
     settings = {"chains": args.chains, "warmup": args.draws, "draws": args.draws}
@@ -219,7 +228,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{machine()}; {args.repeats} repeats of {size}")
     for name in args.model:
         problem = PROBLEMS[name]
-        found, ways = measure(problem, settings, args.repeats)
+        found, ways = measure(problem, settings, args.repeats, alone=args.alone)
         print("", report(problem, found, ways), sep="\n")
 
 
