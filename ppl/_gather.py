@@ -3,8 +3,8 @@
 JAX's own `gather` and its transpose, mapped over chains, touch single numbers, one for
 each chain and index. With few groups and many chains both are products with a matrix of
 zeros and ones instead, which on CPUs is several times as fast for hundreds of chains
-(`benchmarks.throughput --model radon`: the bare gradient). It also avoids the slow float32 scatter-add of some
-CUDA versions (jaxlib 0.10.2 to 0.11.0).
+(`benchmarks.throughput --model radon`: the bare gradient). It also avoids the slow
+float32 scatter-add of some CUDA versions (jaxlib 0.10.2 to 0.11.0).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ppl import _arviz, _html
 from ppl._errors import ArgumentError, unknown_name
+from ppl.diagnostics._by_site import AbstractBySite
 from ppl.diagnostics._columns import site_columns
 from ppl.diagnostics._draws import Floats
 from ppl.diagnostics.divergences import Divergences
@@ -29,7 +30,7 @@ _REPR_SITES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Mapping[str, np.ndarray]):
+class Posterior(AbstractBySite):
     """Draws from a posterior, by site, with all that is known about them.
 
     A mapping from site to draws of shape (chain, draw, *event): `posterior["tau"]`.
@@ -76,27 +77,6 @@ class Posterior(Mapping[str, np.ndarray]):
                     value=labels,
                     hint="Give one label for each place along the dimension.",
                 )
-
-    # Two results are the same only if they are one: arrays have no single truth value.
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.samples:
-            raise unknown_name("site", name, self.samples)
-        return self.samples[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.samples)
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.samples
 
     @cached_property
     def num_chains(self) -> int:

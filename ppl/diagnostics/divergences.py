@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from ppl._errors import unknown_name
+from ppl.diagnostics._by_site import AbstractBySite
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Divergences(Mapping[str, np.ndarray]):
+class Divergences(AbstractBySite):
     """Divergent draws, a mapping from site to their values, (n, *event).
 
     What they have in common tells what to reparameterise.
@@ -27,23 +27,6 @@ class Divergences(Mapping[str, np.ndarray]):
     chain: np.ndarray
     draw: np.ndarray
     count: int
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.samples:
-            raise unknown_name("site", name, self.samples)
-        return self.samples[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.samples)
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def __repr__(self) -> str:
         kept = f"{len(self.chain)} kept of " if len(self.chain) < self.count else ""
