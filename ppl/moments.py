@@ -219,6 +219,7 @@ class Moments:
             energies=self._energies(),
             members=(0, 0) if members is None else (len(members), members.shape[1]),
             nested=None if members is None else lambda: self._moments.nested(members),
+            moved=int(self.attrs.get("chains_moved", 0)),
         )
 
     def _counts(self, name: str) -> np.ndarray:

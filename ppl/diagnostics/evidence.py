@@ -31,6 +31,8 @@ class Results(Protocol):
     def deterministic(self) -> frozenset[str]: ...
     @property
     def superchains(self) -> np.ndarray | None: ...
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Evidence:
         members: Superchains, and chains in each; (0, 0) if there are none.
         nested: Gives the parts of nested R-hat, for all scalars in the order of
             `columns`, if there are superchains.
+        moved: Chains that warm-up took from a place without mass to another's.
     """
 
     lengths: np.ndarray
@@ -66,6 +69,7 @@ class Evidence:
     energies: np.ndarray
     members: tuple[int, int] = (0, 0)
     nested: Callable[[], Nested] | None = None
+    moved: int = 0
 
     @property
     def chains(self) -> int:
@@ -106,6 +110,7 @@ def evidence_of(
         energies=ebfmi(stats["energy"]) if "energy" in stats else np.array([]),
         members=(0, 0) if members is None else (members.shape[0], members.shape[1]),
         nested=None if members is None else partial(_nested, results, columns, members),
+        moved=results.attrs.get("chains_moved", 0),
     )
 
 

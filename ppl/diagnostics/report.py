@@ -297,14 +297,14 @@ def _energy(values: np.ndarray) -> Iterator[Finding]:
 
 def _notes(evidence: Evidence) -> list[Finding]:
     chains, length = evidence.chains, evidence.draws
+    notes = _moved(evidence)
     if length < MIN_DRAWS:
         if evidence.nested is not None:
             text = f"Chains of {length} draws are judged by nested R-hat alone."
         else:
             text = f"{length} draws in a chain are too few to check whether chains "
             text += "agree."
-        return [Finding(None, text)]
-    notes = []
+        return [*notes, Finding(None, text)]
     if chains < MIN_CHAINS:
         few = "one chain tells" if chains == 1 else f"{chains} chains tell"
         notes.append(Finding(None, f"Only {few} little about convergence; run four."))
@@ -312,6 +312,15 @@ def _notes(evidence: Evidence) -> list[Finding]:
         text = f"{chains * length} draws may not give {_needed(chains)} effective ones."
         notes.append(Finding(None, f"A short run: {text}"))
     return notes
+
+
+def _moved(evidence: Evidence) -> list[Finding]:
+    if not evidence.moved:
+        return []
+    text = f"{evidence.moved} of {evidence.chains} chains had settled in warm-up where "
+    text += "there is less than e^-20 of the mass, and went on from others' places."
+    hint = "The posterior has such places far from its bulk; better starting points or "
+    return [Finding(None, text, hint + "stronger priors keep chains out of them.")]
 
 
 def _needed(chains: int) -> int:

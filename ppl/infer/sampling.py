@@ -204,6 +204,7 @@ class Session:
                 "thinning": self.settings.thinning,
                 "sampling_time": first + self.timings["sampling"],
                 "interrupted": interrupted,
+                "chains_moved": self.run.moved,
             }
             | ({"superchains": s} if (s := self.settings.superchains) else {}),
         )
@@ -220,7 +221,7 @@ class Session:
         named = {n: values[..., i] for i, n in enumerate(kernel.statistics)}
         named["diverging"] = named["diverging"] > 0
         named["n_steps"] = named["n_steps"].astype(np.int64)
-        step = np.asarray(kernel.step_size, values.dtype)
+        step = np.mean(np.asarray(kernel.step_size, values.dtype))
         named["step_size"] = np.broadcast_to(step, named["lp"].shape)
         if (depth := self.sampler.max_tree_depth) is not None:
             named["tree_depth"] = named["tree_depth"].astype(np.int64)

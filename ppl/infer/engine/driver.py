@@ -61,6 +61,7 @@ class Run:
         early_exit: Whether a chunk ends when no chain has anything left to do.
         chunk: Steps per chunk, at most `rows`, or None to go by time; changes no draw.
         mesh: Devices that the chains are spread over, or None for one.
+        moved: Chains that warm-up has taken from a place without mass to another's.
         pace: Seconds per step, as last seen.
         surplus: Draws that some chains have beyond `draws`, after an interrupt.
     """
@@ -74,6 +75,7 @@ class Run:
     draws: int = 0
     chunk: int | None = None
     mesh: Mesh | None = None
+    moved: int = 0
     pace: float | None = None
     surplus: Surplus | None = None
 
@@ -335,6 +337,8 @@ def warm_up(
     a, run.kernel = adaptation.init(run.kernel, num_warmup, gradient)
     while (ask := adaptation.request(a, run.kernel)) is not None:
         kernel, run.kernel = run.kernel, ask.kernel
+        if ask.sources is not None:
+            move_chains(run, ask.sources)
         progress.step_size = step_size(run.kernel)
         part = memory_sink(run, ask.draws, vectors=True)
         collector = Collector(run, part, progress, counted=ask.counted)
@@ -353,6 +357,15 @@ def warm_up(
         )
     progress.step_size = step_size(run.kernel)
     return True
+
+
+def move_chains(run: Run, sources: np.ndarray) -> None:
+    """Put each chain in the place of another, `sources` (chains,), or its own.
+
+    All chains must have the same number of draws.
+    """
+    run.state = jax.tree.map(lambda leaf: np.asarray(leaf)[..., sources], run.state)
+    run.moved += int(np.sum(sources != np.arange(len(sources))))
 
 
 def memory_sink(run: Run, draws: int, *, vectors: bool = False) -> MemorySink:

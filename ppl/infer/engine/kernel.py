@@ -104,8 +104,12 @@ class AbstractKernel(ABC):
         """
 
     @abstractmethod
-    def single_step(self, step_size: float) -> AbstractKernel:
-        """The kernel with trajectories of one step of that size."""
+    def single_step(self, step_size: Any) -> AbstractKernel:
+        """The kernel with trajectories of one step, which is to have that size."""
+
+    def on_the_way(self) -> AbstractKernel:
+        """The kernel for chains that come from afar, where long trajectories waste."""
+        return self
 
     def room(self, state: Any) -> Array:
         """How much room the most demanding chain needs, int32 ()."""

@@ -1,11 +1,15 @@
-"""Step size by dual averaging of the acceptance rate, pooled over chains."""
+"""Step size by dual averaging of the acceptance rate: one for all chains, or each its.
+
+Numbers here are one for all chains, or an array (chains,).
+"""
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+
+Each: TypeAlias = float | np.ndarray
 
 SHORT = 4.0
 """Steps of a trajectory, at most, while some chain is stuck."""
@@ -27,10 +31,10 @@ class DualAveraging(NamedTuple):
     """
 
     target: float
-    mu: float
-    error: float
-    log_step: float
-    log_average: float
+    mu: Each
+    error: Each
+    log_step: Each
+    log_average: Each
     updates: int
 
     GAMMA = 0.05
@@ -38,19 +42,18 @@ class DualAveraging(NamedTuple):
     KAPPA = 0.75
 
     @classmethod
-    def begin(cls, step_size: float, target: float) -> DualAveraging:
+    def begin(cls, step_size: Each, target: float) -> DualAveraging:
         """Begin at a step size that is about right."""
-        log_step = math.log(step_size)
-        return cls(target, log_step + math.log(2), 0.0, log_step, log_step, 0)
+        log_step = np.log(step_size)
+        return cls(target, log_step + np.log(2), 0.0, log_step, log_step, 0)
 
-    def update(self, acceptance: float) -> DualAveraging:
+    def update(self, acceptance: Each) -> DualAveraging:
         """Take the mean acceptance seen with the present step size."""
-        if not math.isfinite(acceptance):
-            acceptance = 0.0
+        acceptance = np.where(np.isfinite(acceptance), acceptance, 0.0)
         updates = self.updates + 1
         weight = 1.0 / (updates + self.T0)
         error = (1 - weight) * self.error + weight * (self.target - acceptance)
-        log_step = self.mu - math.sqrt(updates) / self.GAMMA * error
+        log_step = self.mu - updates**0.5 / self.GAMMA * error
         share = updates**-self.KAPPA
         average = share * log_step + (1 - share) * self.log_average
         return self._replace(
@@ -64,22 +67,28 @@ class Search(NamedTuple):
     Attributes:
         step_size: To try next; once `over`, the result.
         direction: +1 doubling, -1 halving, 0 unknown yet.
+        ended: Whether it has crossed.
         tries: Step sizes tried.
-        over: Whether the search has ended.
     """
 
-    step_size: float
-    direction: int = 0
+    step_size: Each
+    direction: Each = 0
+    ended: bool | np.ndarray = False
     tries: int = 0
-    over: bool = False
 
-    def update(self, acceptance: float) -> Search:
+    MOST = 60
+
+    @property
+    def over(self) -> bool:
+        """Whether the search has ended, for all chains."""
+        return self.tries >= self.MOST or bool(np.all(self.ended))
+
+    def update(self, acceptance: Each) -> Search:
         """Take the mean single-step acceptance at `step_size`."""
-        side = 1 if acceptance > 0.8 else -1
-        tries = self.tries + 1
-        if self.direction not in (0, side) or tries >= 60:
-            return self._replace(tries=tries, over=True)
-        return Search(self.step_size * 2.0**side, side, tries)
+        side = np.where(np.greater(acceptance, 0.8), 1, -1)
+        ended = self.ended | (self.direction == -side)
+        step = np.where(ended, self.step_size, self.step_size * 2.0**side)
+        return Search(step, side, ended, self.tries + 1)
 
 
 class OwnRates(NamedTuple):

@@ -19,11 +19,13 @@ class Round(NamedTuple):
         kernel: The kernel to use.
         draws: How many draws of each chain.
         counted: Whether they count towards the warm-up asked for.
+        sources: The chain in whose place each begins, (chains,); None for its own.
     """
 
     kernel: AbstractKernel
     draws: int
     counted: bool
+    sources: np.ndarray | None = None
 
 
 class Drawn(NamedTuple):
@@ -80,7 +82,10 @@ def step_size(kernel: AbstractKernel) -> float:
     return float(np.mean(np.asarray(kernel.step_size)))
 
 
-def with_step_size(kernel: AbstractKernel, step_size: float) -> AbstractKernel:
-    """The kernel with another step size."""
-    new = np.asarray(step_size, dtype_of(kernel))
+def with_step_size(
+    kernel: AbstractKernel, step_size: float | np.ndarray
+) -> AbstractKernel:
+    """The kernel with another step size; chains that had their own all get it."""
+    shape = np.broadcast_shapes(np.shape(step_size), np.shape(kernel.step_size))
+    new = np.full(shape, step_size, dtype_of(kernel))
     return dataclasses.replace(kernel, step_size=new)  # type: ignore[type-var]

@@ -19,7 +19,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric, _pooled
-from ppl.infer.engine.adapt._step_size import SHORT, DualAveraging, OwnRates, Search
+from ppl.infer.engine.adapt._step_size import (
+    SHORT,
+    DualAveraging,
+    Each,
+    OwnRates,
+    Search,
+)
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -133,7 +139,7 @@ class ChEES(AbstractAdaptation):
             last=None,
         ), kernel
 
-    def _averaging(self, step: float) -> DualAveraging:
+    def _averaging(self, step: Each) -> DualAveraging:
         return DualAveraging.begin(step, self.target_accept)
 
     def request(self, a: ChEESState, kernel: AbstractKernel) -> Round | None:
@@ -145,7 +151,7 @@ class ChEES(AbstractAdaptation):
             return Round(trial, 1, counted=False)
         step, length = math.exp(a.learner.log_step), a.climb.log_length
         if a.own.stuck:
-            length = min(length, a.learner.log_step + math.log(SHORT))
+            length = min(length, math.log(SHORT * step))
         now = self._set(kernel, step, length)
         return Round(now, a.pool.next_round, counted=True)
 

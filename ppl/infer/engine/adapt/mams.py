@@ -19,7 +19,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric, _pooled
-from ppl.infer.engine.adapt._step_size import SHORT, DualAveraging, OwnRates, Search
+from ppl.infer.engine.adapt._step_size import (
+    SHORT,
+    DualAveraging,
+    Each,
+    OwnRates,
+    Search,
+)
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -86,7 +92,7 @@ class MAMS(AbstractAdaptation):
             float(kernel.trajectory_length),  # type: ignore[attr-defined]
         ), kernel
 
-    def _averaging(self, step: float) -> DualAveraging:
+    def _averaging(self, step: Each) -> DualAveraging:
         return DualAveraging.begin(step, self.target_accept)
 
     def request(self, a: MAMSState, kernel: AbstractKernel) -> Round | None:

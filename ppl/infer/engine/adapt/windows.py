@@ -3,9 +3,13 @@
 Windows are short at first, when the chains are still on their way and the metric is
 bad, and grow later; the last one finds the step size alone. The metric is estimated
 from the later half of all draws so far, those of all chains together, so the more
-chains there are the shorter windows can be. All chains share one step size and one
-metric. Rounds of a few draws end when every chain has made them, so what is learned
-does not depend on how the run is cut into chunks.
+chains there are the shorter windows can be. Rounds of a few draws end when every chain
+has made them, so what is learned does not depend on how the run is cut into chunks.
+
+All chains share one metric and, once they are together, one step size. On the way there
+each has a step size of its own: one that begins in a narrow place would hold up all. A
+chain that is still far from the others after a tenth of the warm-up, where there is
+next to no mass, goes on from where another one is.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric
-from ppl.infer.engine.adapt._step_size import DualAveraging, OwnRates, Search
+from ppl.infer.engine.adapt._places import Places, sources
+from ppl.infer.engine.adapt._step_size import DualAveraging, Each, OwnRates, Search
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -49,6 +54,8 @@ _SHORTER = 0.75  # of their length that trajectories must keep at most to show t
 _ENOUGH = 100, 4, 400  # draws that decide: at least; for each coordinate; at most
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**21  # numbers of draws and gradients that are kept, at most
+_FOLLOWED = 2**22  # chains × coordinates that are followed, at most
+_PATIENCE = 0.1  # share of the warm-up that a chain has to come to the others by itself
 
 
 def schedule(num_warmup: int, chains: int) -> list[int]:
@@ -80,6 +87,9 @@ class WindowsState(NamedTuple):
         steps: Mean leapfrogs of the draws of the present window.
         plain_steps: The same of the last window under a diagonal metric.
         tried: Windows under a structured metric.
+        together: Whether the chains share one step size.
+        places: Where each chain has been in the later half of the window.
+        sources: The chains in whose places they are to begin the next round.
     """
 
     windows: tuple[int, ...]
@@ -92,6 +102,9 @@ class WindowsState(NamedTuple):
     steps: float = 0.0
     plain_steps: float = 0.0
     tried: int = 0
+    together: bool = True
+    places: Places = Places()
+    sources: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -120,16 +133,20 @@ class Windows(AbstractAdaptation):
         self, kernel: AbstractKernel, num_warmup: int, gradient: np.ndarray
     ) -> tuple[WindowsState, AbstractKernel]:
         windows = tuple(w for w in schedule(num_warmup, len(gradient)) if w > 0)
-        learner = self._learner(step_size(kernel))
+        chains, step = len(gradient), step_size(kernel)
+        alone = self.adapt_step_size and not self.given and len(windows) > 1
+        alone &= chains > 1 and gradient.size <= _FOLLOWED
+        kernel = with_step_size(kernel, np.full(chains, step))
         if self.adapt_metric and not self.given and windows:
             scale = _metric.first_scale(gradient)
             bare = np.zeros((len(scale), 0))
             shape = _metric.Shape(scale, bare, bare[0])
             metric = self._built(shape, [shape] * len(self.blocks), kernel, 0)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-        return WindowsState(windows, 0, 0, learner, ()), kernel
+        learner = self._learner(np.full(chains, step) if alone else step)
+        return WindowsState(windows, 0, 0, learner, (), together=not alone), kernel
 
-    def _learner(self, step: float) -> Search | DualAveraging:
+    def _learner(self, step: Each) -> Search | DualAveraging:
         if self.adapt_step_size:
             return Search(step)
         return DualAveraging.begin(step, self.target_accept)
@@ -139,51 +156,78 @@ class Windows(AbstractAdaptation):
             return None
         if isinstance(a.learner, Search):
             step = a.learner.step_size
-            return Round(
-                with_step_size(kernel.single_step(step), step), 1, counted=False
-            )
+            trial = with_step_size(kernel.single_step(step), step)
+            return Round(trial, 1, counted=False, sources=a.sources)
         left = a.windows[a.window] - a.done
         size = min(max(1, a.done // _SHARE), left)
-        step = math.exp(a.learner.log_step)
-        return Round(with_step_size(kernel, step), size, counted=True)
+        kernel = kernel if a.together else kernel.on_the_way()
+        kernel = with_step_size(kernel, np.exp(a.learner.log_step))
+        return Round(kernel, size, counted=True, sources=a.sources)
 
     def update(
         self, a: WindowsState, kernel: AbstractKernel, drawn: Drawn
     ) -> tuple[WindowsState, AbstractKernel]:
-        learner, rates = a.learner, drawn.statistics["acceptance_rate"].mean(axis=1)
+        a, learner = a._replace(sources=None), a.learner
+        rates = drawn.statistics["acceptance_rate"].mean(axis=1)
         if isinstance(learner, Search):
-            learner = learner.update(float(rates.mean()))
+            learner = learner.update(rates.mean() if a.together else rates)
             if learner.over:
                 learner = DualAveraging.begin(learner.step_size, self.target_accept)
             return a._replace(learner=learner), kernel
-        own = a.rates.update(rates, drawn.position.shape[1])
-        if self.adapt_step_size:
-            learner = learner.update(min(float(rates.mean()), own.bound()))
         n, steps = drawn.position.shape[1], float(drawn.statistics["n_steps"].mean())
-        learns = self.adapt_metric and a.window < len(a.windows) - 1
+        own = a.rates.update(rates, n)
+        if self.adapt_step_size:
+            pooled = min(float(rates.mean()), own.bound())
+            learner = learner.update(pooled if a.together else rates)
+        estimates = self.adapt_metric and a.window < len(a.windows) - 1
         a = a._replace(
             learner=learner,
-            drawn=(*a.drawn, _thinned(a, drawn)) if learns else (),
+            drawn=(*a.drawn, _thinned(a, drawn)) if estimates else (),
             done=a.done + n,
             rates=own,
             steps=a.steps + (steps - a.steps) * n / (a.done + n),
         )
+        if not a.together and 2 * a.done > a.windows[a.window]:
+            a = a._replace(places=a.places.added(drawn))
         if a.done < a.windows[a.window]:
             return a, kernel
-        step = math.exp(learner.log_average)
+        return self._next_window(a, kernel, estimates=estimates)
+
+    def _next_window(
+        self, a: WindowsState, kernel: AbstractKernel, *, estimates: bool
+    ) -> tuple[WindowsState, AbstractKernel]:
+        """What a whole window has told."""
+        assert isinstance(a.learner, DualAveraging)
+        step, a, lost = np.exp(a.learner.log_average), *self._gathered(a)
+        if a.together and np.ndim(step):
+            step = np.exp(np.median(np.log(step[~lost])))
         kernel = with_step_size(kernel, step)
-        if learns:
+        if estimates:
             a = self._judged(a)
-            metric, rank = self._estimated(a, kernel)
+            metric, rank = self._estimated(a, kernel, ~lost)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-            a = a._replace(rank=rank, drawn=_later_half(a))
+            drawn = _later_half(a) if a.sources is None else ()
+            a = a._replace(rank=rank, drawn=drawn)
         return a._replace(
             window=a.window + 1,
             done=0,
             steps=0.0,
             rates=OwnRates(),
+            places=Places(),
             learner=self._learner(step),
         ), kernel
+
+    def _gathered(self, a: WindowsState) -> tuple[WindowsState, np.ndarray]:
+        """Whether the chains are together after a window, and which are lost."""
+        if a.together:
+            return a, np.zeros(np.shape(a.rates.rate), bool)
+        lost = a.places.lost()
+        passed = sum(a.windows[: a.window + 1]) / sum(a.windows)
+        if lost.any() and passed > _PATIENCE and a.places.enough:
+            a = a._replace(sources=sources(lost), together=True)
+        elif not lost.any() or a.window >= len(a.windows) - 2:
+            a = a._replace(together=True)
+        return a, lost
 
     def _judged(self, a: WindowsState) -> WindowsState:
         """Whether a structured metric has shortened trajectories as it should have.
@@ -199,13 +243,14 @@ class Windows(AbstractAdaptation):
         return a if gained else a._replace(rank=0)
 
     def _estimated(
-        self, a: WindowsState, kernel: AbstractKernel
+        self, a: WindowsState, kernel: AbstractKernel, chains: np.ndarray
     ) -> tuple[AbstractMetric, int]:
-        """The metric after a window, and the columns of its program."""
+        """The metric after a window, from some chains; the columns of its program."""
         before, given_up = kernel.metric, a.tried > 0 and a.rank == 0
         simple = isinstance(before, Diagonal)
         position, gradient = zip(*_later_half(a), strict=True)
-        both = np.concatenate(position, 1), np.concatenate(gradient, 1)
+        kept = chains[:: _stride(a, len(chains), position[0].shape[2])]
+        both = np.concatenate(position, 1)[kept], np.concatenate(gradient, 1)[kept]
         found = _metric.moves(*both)
         scale = _metric.diagonal(found, _scale_of(before))
         if self.blocks:
@@ -271,9 +316,13 @@ def _scale_of(metric: AbstractMetric) -> np.ndarray:
 def _thinned(a: WindowsState, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
     """Draws and gradients of a round, of as many chains as there is room for."""
     position, gradient = drawn.position, drawn.vectors["gradient"]
-    numbers = 2 * position.shape[0] * position.shape[2] * sum(a.windows)
-    stride = math.ceil(numbers / _KEPT)
+    stride = _stride(a, len(position), position.shape[2])
     return position[::stride], gradient[::stride]
+
+
+def _stride(a: WindowsState, chains: int, dim: int) -> int:
+    """Every so many-th chain's draws are kept."""
+    return math.ceil(2 * chains * dim * sum(a.windows) / _KEPT)
 
 
 def _later_half(a: WindowsState) -> tuple[Any, ...]:

@@ -8,6 +8,8 @@ yet all chains do the same number of steps, so that none waits for another.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ppl._pytree import pytree, replace
@@ -42,7 +44,7 @@ class ChEES(AbstractTrajectoryKernel):
     trajectory_length: Array
     vectors = ("gradient", "proposal", "momentum")
 
-    def single_step(self, step_size: float) -> ChEES:
+    def single_step(self, step_size: Any) -> ChEES:
         length = np.asarray(step_size, np.dtype(self.trajectory_length.dtype))
         return replace(self, trajectory_length=length)
 

@@ -8,6 +8,8 @@ trajectory: each begins its next one when its own has ended.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ppl._pytree import pytree, replace, static
@@ -42,10 +44,9 @@ class HMC(AbstractTrajectoryKernel):
     jitter: Array
     in_steps: bool = static(default=False)
 
-    def single_step(self, step_size: float) -> HMC:
-        one = 1.0 if self.in_steps else step_size
-        length = np.asarray(one, np.dtype(self.trajectory_length.dtype))
-        return replace(self, trajectory_length=length, jitter=np.zeros_like(length))
+    def single_step(self, step_size: Any) -> HMC:
+        none = np.zeros_like(self.jitter)
+        return replace(self, trajectory_length=none, jitter=none)
 
     def started(self, current: Point, normals: Array) -> Point:
         return thrown(current, normals)

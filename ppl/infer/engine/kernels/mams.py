@@ -19,6 +19,8 @@ of an even sequence and the same for all chains.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -60,7 +62,7 @@ class MAMS(AbstractTrajectoryKernel):
     trajectory_length: Array
     adjusted: Array
 
-    def single_step(self, step_size: float) -> MAMS:
+    def single_step(self, step_size: Any) -> MAMS:
         # the mean of lengths between none and twice as much is half of a step
         length = np.asarray(0.5 * step_size, np.dtype(self.trajectory_length.dtype))
         return replace(self, trajectory_length=length)

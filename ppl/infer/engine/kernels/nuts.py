@@ -17,6 +17,8 @@ one.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,6 +45,8 @@ from ppl.infer.engine.kernels._nuts_state import (
 )
 from ppl.infer.engine.metric import AbstractMetric
 from ppl.infer.engine.randomness import Randomness, uniform
+
+_DEPTH_ON_THE_WAY = np.int32(7)
 
 
 @pytree
@@ -104,8 +108,11 @@ class NUTS(AbstractKernel):
             stored=Stored(zeros(2 * n, dim), zeros(2 * n, dim), zeros(2 * n)),
         )
 
-    def single_step(self, step_size: float) -> NUTS:
+    def single_step(self, step_size: Any) -> NUTS:
         return replace(self, max_depth=np.int32(1))
+
+    def on_the_way(self) -> NUTS:
+        return replace(self, max_depth=np.minimum(self.max_depth, _DEPTH_ON_THE_WAY))
 
     def room(self, state: NUTSState) -> Array:
         return state.progress.depth.max()
