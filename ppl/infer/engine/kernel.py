@@ -34,8 +34,13 @@ class Target(Protocol):
 
 
 def batch_value_and_grad(target: Target, positions: Array) -> tuple[Array, Array]:
-    """Log densities (chains,) and gradients, (dim, chains) like the positions."""
-    return jax.vmap(target.value_and_grad, in_axes=1, out_axes=(0, 1))(positions)
+    """Log densities (chains,) and gradients, (dim, chains) like the positions.
+
+    The target sees the chains as its first axis: where there are many rows of data,
+    sums over them run along memory. Small models do not care.
+    """
+    logp, gradient = jax.vmap(target.value_and_grad)(positions.T)
+    return logp, gradient.T
 
 
 def where(mask: Array, new: T, old: T) -> T:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric
+from ppl.infer.engine.adapt._history import History
 from ppl.infer.engine.adapt.base import Drawn, dtype_of, with_step_size
 from ppl.infer.engine.kernel import AbstractKernel
 from ppl.infer.engine.metric import AbstractMetric, Diagonal
@@ -43,21 +44,27 @@ class Pool(NamedTuple):
     """The draws of a warm-up so far.
 
     Attributes:
-        num_warmup: Draws that the warm-up has.
         ends: Numbers of draws after which there is a new metric.
-        done: Draws so far.
-        rounds: Draws and gradients of rounds, each (some chains, n, dim).
+        history: The later half of them.
     """
 
-    num_warmup: int
     ends: tuple[int, ...]
-    done: int = 0
-    rounds: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    history: History
 
     @classmethod
     def begin(cls, num_warmup: int, chains: int) -> Pool:
         """Before the first draw."""
-        return cls(num_warmup, windows(num_warmup, chains))
+        return cls(windows(num_warmup, chains), History(_KEPT, num_warmup))
+
+    @property
+    def num_warmup(self) -> int:
+        """How many draws the warm-up has."""
+        return self.history.num_warmup
+
+    @property
+    def done(self) -> int:
+        """How many draws there are so far."""
+        return self.history.done
 
     @property
     def next_round(self) -> int:
@@ -72,24 +79,12 @@ class Pool(NamedTuple):
         return self.done in self.ends
 
     def added(self, drawn: Drawn) -> Pool:
-        """With the draws of a round, of as many chains as there is room for."""
-        position, gradient = drawn.position, drawn.vectors["gradient"]
-        chains, draws, dim = position.shape
-        stride = math.ceil(2 * chains * dim * self.num_warmup / _KEPT)
-        pair = position[::stride], gradient[::stride]
-        done = self.done + draws
-        rounds, seen = (*self.rounds, pair), 0
-        for i in range(len(rounds) - 1, -1, -1):
-            seen += rounds[i][0].shape[1]
-            if 2 * seen >= done:
-                rounds = rounds[i:]
-                break
-        return self._replace(done=done, rounds=rounds)
+        """With the draws of a round."""
+        return self._replace(history=self.history.added(drawn))
 
     def draws(self) -> tuple[np.ndarray, np.ndarray]:
         """The later half of all draws and gradients so far, (chains, n, dim)."""
-        position, gradient = zip(*self.rounds, strict=True)
-        return np.concatenate(position, 1), np.concatenate(gradient, 1)
+        return self.history.draws()
 
 
 def with_metric(kernel: AbstractKernel, scale: np.ndarray) -> AbstractKernel:

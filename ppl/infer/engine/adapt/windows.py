@@ -17,11 +17,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric
+from ppl.infer.engine.adapt._history import History
 from ppl.infer.engine.adapt._places import Places, sources
 from ppl.infer.engine.adapt._step_size import DualAveraging, Each, OwnRates, Search
 from ppl.infer.engine.adapt.base import (
@@ -81,7 +82,7 @@ class WindowsState(NamedTuple):
         window: Index of the present one.
         done: Draws done in it.
         learner: What finds the step size.
-        drawn: Draws and gradients so far, by round, each (some chains, n, dim).
+        history: What the metric is estimated from.
         rank: Columns of a structured metric, once there is one: programs depend on it.
         rates: Acceptance of each chain in it.
         steps: Mean leapfrogs of the draws of the present window.
@@ -96,7 +97,7 @@ class WindowsState(NamedTuple):
     window: int
     done: int
     learner: Search | DualAveraging
-    drawn: tuple[tuple[np.ndarray, np.ndarray], ...]
+    history: History
     rank: int = 0
     rates: OwnRates = OwnRates()
     steps: float = 0.0
@@ -144,7 +145,8 @@ class Windows(AbstractAdaptation):
             metric = self._built(shape, [shape] * len(self.blocks), kernel, 0)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
         learner = self._learner(np.full(chains, step) if alone else step)
-        return WindowsState(windows, 0, 0, learner, (), together=not alone), kernel
+        history = History(_KEPT, num_warmup)
+        return WindowsState(windows, 0, 0, learner, history, together=not alone), kernel
 
     def _learner(self, step: Each) -> Search | DualAveraging:
         if self.adapt_step_size:
@@ -182,7 +184,7 @@ class Windows(AbstractAdaptation):
         estimates = self.adapt_metric and a.window < len(a.windows) - 1
         a = a._replace(
             learner=learner,
-            drawn=(*a.drawn, _thinned(a, drawn)) if estimates else (),
+            history=a.history.added(drawn) if estimates else a.history.emptied(),
             done=a.done + n,
             rates=own,
             steps=a.steps + (steps - a.steps) * n / (a.done + n),
@@ -206,8 +208,9 @@ class Windows(AbstractAdaptation):
             a = self._judged(a)
             metric, rank = self._estimated(a, kernel, ~lost)
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
-            drawn = _later_half(a) if a.sources is None else ()
-            a = a._replace(rank=rank, drawn=drawn)
+            a = a._replace(rank=rank)
+        if a.sources is not None:  # what the moved ones drew before tells nothing
+            a = a._replace(history=a.history.emptied())
         return a._replace(
             window=a.window + 1,
             done=0,
@@ -248,9 +251,7 @@ class Windows(AbstractAdaptation):
         """The metric after a window, from some chains; the columns of its program."""
         before, given_up = kernel.metric, a.tried > 0 and a.rank == 0
         simple = isinstance(before, Diagonal)
-        position, gradient = zip(*_later_half(a), strict=True)
-        kept = chains[:: _stride(a, len(chains), position[0].shape[2])]
-        both = np.concatenate(position, 1)[kept], np.concatenate(gradient, 1)[kept]
+        both = a.history.draws(chains)
         found = _metric.moves(*both)
         scale = _metric.diagonal(found, _scale_of(before))
         if self.blocks:
@@ -311,25 +312,3 @@ def _scale_of(metric: AbstractMetric) -> np.ndarray:
     if isinstance(metric, Dense):
         return np.sqrt(np.sum(np.asarray(metric.factor, np.float64) ** 2, axis=1))
     return np.asarray(metric.scale, np.float64)  # type: ignore[attr-defined]
-
-
-def _thinned(a: WindowsState, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
-    """Draws and gradients of a round, of as many chains as there is room for."""
-    position, gradient = drawn.position, drawn.vectors["gradient"]
-    stride = _stride(a, len(position), position.shape[2])
-    return position[::stride], gradient[::stride]
-
-
-def _stride(a: WindowsState, chains: int, dim: int) -> int:
-    """Every so many-th chain's draws are kept."""
-    return math.ceil(2 * chains * dim * sum(a.windows) / _KEPT)
-
-
-def _later_half(a: WindowsState) -> tuple[Any, ...]:
-    """The rounds with the later half of all draws so far, at least."""
-    total, seen = sum(a.windows[: a.window]) + a.done, 0
-    for i in range(len(a.drawn) - 1, -1, -1):
-        seen += a.drawn[i][0].shape[1]
-        if 2 * seen >= total:
-            return a.drawn[i:]
-    return a.drawn
