@@ -264,3 +264,10 @@ def test_importance_weights_are_smoothed():
 def test_pareto_tail_is_fitted(shape):
     drawn = np.sort(genpareto.rvs(shape, scale=2.0, size=20_000, random_state=0))
     assert generalized_pareto(drawn) == pytest.approx((shape, 2.0), abs=0.08)
+
+
+def test_shape_of_a_short_tail_is_drawn_towards_a_half():
+    """With the weight of ten draws: 40 of an exponential tail give 0.5 · 10 / 50."""
+    level = (np.arange(40) + 0.5) / 40
+    shape, _ = generalized_pareto(genpareto.ppf(level, 0.0))
+    assert 0.1 < shape < 0.2
