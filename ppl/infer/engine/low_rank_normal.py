@@ -92,7 +92,8 @@ class LowRankNormal:
     ) -> LowRankNormal:
         """Centred where a Newton step from `position` leads.
 
-        Where rounding has spoiled the correction of low rank, the diagonal is left.
+        Where rounding has spoiled the correction of low rank, the diagonal is left. As
+        long as no step was made, nothing tells how far to go, and it stays.
 
         Args:
             position: A point of a path, (dim,).
@@ -100,7 +101,8 @@ class LowRankNormal:
             history: The inverse Hessian there.
         """
         diagonal, steps, changes = history
-        scale, move = np.sqrt(diagonal), diagonal * gradient
+        scale = np.sqrt(diagonal)
+        move = diagonal * gradient if len(steps) else np.zeros_like(gradient)
         outer = np.concatenate([diagonal * changes, steps]).T
         try:
             inner = _inner(history)
