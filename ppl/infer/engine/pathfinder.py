@@ -6,11 +6,13 @@ point of its path gives a normal approximation, and the one with the highest evi
 lower bound (ELBO) is taken: the climb often goes on to a mode that has no mass near it.
 Draws of several paths are resampled by their importance.
 
-Two things differ from the paper. The ELBOs of a path rest on the same standard normal
-numbers, so that they differ by less noise. And a draw is weighed against the mixture of
-the approximations of all paths (Owen, Zhou, "Safe and effective importance sampling",
-JASA 95, 2000), and not against that of its own path: so paths that end in the same mode
-count once, and one that is too narrow gets no exorbitant weights.
+Three things differ from the paper. The start of a path is a candidate too, with a unit
+covariance around it, so that a path of one point has an approximation. The ELBOs of a
+path rest on the same standard normal numbers, so that they differ by less noise. And a
+draw is weighed against the mixture of the approximations of all paths (Owen, Zhou,
+"Safe and effective importance sampling", JASA 95, 2000), and not against that of its
+own path: so paths that end in the same mode count once, and one that is too narrow gets
+no exorbitant weights.
 """
 
 from __future__ import annotations
