@@ -11,6 +11,7 @@ from ppl.infer.initialization import (
 )
 from ppl.infer.many_chains import LAPS, MAMS, ChEES
 from ppl.infer.mcmc import MCMC
+from ppl.infer.pathfinding import init_to_pathfinder
 from ppl.infer.samplers import HMC, NUTS
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "init_to_feasible",
     "init_to_mean",
     "init_to_median",
+    "init_to_pathfinder",
     "init_to_sample",
     "init_to_uniform",
     "init_to_value",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,9 +25,23 @@ from ppl.visiting import Visit
 _STREAM = 2  # streams 0 and 1 of a chain belong to its kernel
 
 
+class AbstractInitStrategy(ABC):
+    """A way to choose starting points."""
+
+    @abstractmethod
+    def propose(
+        self, density: LogDensity, seed: Words, chains: int, attempt: int
+    ) -> np.ndarray:
+        """Candidates for all chains, (chains, dim), other ones at each attempt."""
+
+    @abstractmethod
+    def retry(self) -> bool:
+        """Whether another attempt gives other candidates."""
+
+
 @dataclass(frozen=True)
-class InitStrategy:
-    """A way to choose starting points.
+class InitStrategy(AbstractInitStrategy):
+    """Starting points from what is known of each site by itself.
 
     Attributes:
         kind: "uniform", "median", "mean", "sample" or "feasible".
@@ -69,7 +84,6 @@ class InitStrategy:
         return np.asarray(positions)
 
     def retry(self) -> bool:
-        """Whether another attempt gives other candidates."""
         return self.kind not in ("mean", "feasible") or bool(self.values)
 
     def _uniform(
@@ -243,19 +257,30 @@ def init_to_value(
 
 
 def _made(kind: str, site: Any, **options: Any) -> InitStrategy:
+    check_no_site(site)
+    return InitStrategy(kind, **options)
+
+
+def check_no_site(site: Any) -> None:
+    """A strategy is given to a sampler.
+
+    Raises:
+        ArgumentError: It was given a site.
+    """
     if site is not None:
         raise ArgumentError(
             "initialisation strategies are passed to a sampler and take no site.",
             value=site,
             hint="Write init_strategy=init_to_median(num_samples=15).",
         )
-    return InitStrategy(kind, **options)
 
 
-def as_strategy(given: InitStrategy | Callable[..., InitStrategy]) -> InitStrategy:
-    """A strategy from itself or from one of the functions above, called or not."""
+def as_strategy(
+    given: AbstractInitStrategy | Callable[..., AbstractInitStrategy],
+) -> AbstractInitStrategy:
+    """A strategy from itself or from a function that makes one, called or not."""
     strategy = given() if callable(given) else given
-    if not isinstance(strategy, InitStrategy):
+    if not isinstance(strategy, AbstractInitStrategy):
         raise ArgumentError(
             f"unknown init_strategy {given!r}.",
             value=given,

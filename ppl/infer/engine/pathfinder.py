@@ -1,0 +1,308 @@
+"""Pathfinder: normal approximations along the paths of an optimiser.
+
+Zhang, Carpenter, Gelman, Vehtari, "Pathfinder: Parallel quasi-Newton variational
+inference" (JMLR 23(306), 2022). L-BFGS climbs the log density from a random point. Each
+point of its path gives a normal approximation, and the one with the highest evidence
+lower bound (ELBO) is taken: the climb often goes on to a mode that has no mass near it.
+Draws of several paths are resampled by their importance.
+
+Three things differ from the paper. The start of a path is a candidate too, with a unit
+covariance around it, so that a path of one point has an approximation. The ELBOs of a
+path rest on the same standard normal numbers, so that they differ by less noise. And a
+draw is weighed against the mixture of the approximations of all paths (Owen, Zhou,
+"Safe and effective importance sampling", JASA 95, 2000), and not against that of its
+own path: so paths that end in the same mode count once, and one that is too narrow gets
+no exorbitant weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from ppl._errors import EngineError
+from ppl._psis import pareto_smoothed
+from ppl._typing import Array
+from ppl.infer.engine.kernel import Target, batch_value_and_grad
+from ppl.infer.engine.low_rank_normal import LowRankNormal, histories
+
+_BATCH = 32
+_BLOCK = 16  # points of a path whose approximations are held at once
+_POOL = 128  # draws of each path in the first round
+
+
+class Points(NamedTuple):
+    """Points at which a target was evaluated.
+
+    Attributes:
+        position: As the target saw them, rounded to its precision, (n, dim).
+        logp: Log densities, (n,); -inf where the density or its gradient is not finite.
+        gradient: (n, dim).
+    """
+
+    position: np.ndarray
+    logp: np.ndarray
+    gradient: np.ndarray
+
+
+Evaluate: TypeAlias = Callable[[np.ndarray], Points]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates a target at any number of points, by two programs: one point, a batch.
+
+    Attributes:
+        target: The log density.
+        dtype: That it is computed in.
+    """
+
+    target: Target
+    dtype: np.dtype
+
+    def __call__(self, positions: np.ndarray) -> Points:
+        count = len(positions)
+        size = 1 if count == 1 else _BATCH
+        rounded = positions.astype(self.dtype)
+        whole = np.pad(rounded, ((0, -count % size), (0, 0)), mode="edge")
+        batches = whole.reshape(-1, size, whole.shape[1])
+        running = [_value_and_grad(self.target, batch) for batch in batches]
+        done = [(np.asarray(value), np.asarray(slope)) for value, slope in running]
+        logp = np.concatenate([value for value, _ in done])[:count].astype(float)
+        gradient = np.concatenate([slope for _, slope in done])[:count].astype(float)
+        finite = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
+        return Points(rounded.astype(float), np.where(finite, logp, -np.inf), gradient)
+
+
+@jax.jit
+def _value_and_grad(target: Target, positions: Array) -> tuple[Array, Array]:
+    value, gradient = batch_value_and_grad(target, positions.T)
+    return value, gradient.T
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path of the optimiser, with the best of its approximations.
+
+    Attributes:
+        points: The path, from its start on.
+        elbos: Estimated ELBO of the approximation at each point, (points,); -inf where
+            the density vanishes at one of its draws.
+        best: Of which point the approximation is.
+        normal: The approximation.
+    """
+
+    points: Points
+    elbos: np.ndarray
+    best: int
+    normal: LowRankNormal
+
+    @property
+    def elbo(self) -> float:
+        """The highest ELBO."""
+        return float(self.elbos[self.best])
+
+
+@np.errstate(all="ignore")
+def find_path(
+    evaluate: Evaluate,
+    start: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    max_iterations: int = 200,
+    history: int = 6,
+    elbo_draws: int = 10,
+    tolerance: float = 1e-12,
+) -> Path:
+    """Pathfinder from one starting point (algorithm 1 of the paper).
+
+    Args:
+        evaluate: The target.
+        start: Where the log density and its gradient are finite, (dim,).
+        rng: For the draws that estimate the ELBO.
+        max_iterations: Steps of the optimiser at most.
+        history: Steps that the inverse Hessian remembers.
+        elbo_draws: Draws of each approximation.
+        tolerance: The climb ends when a step gains less, relative to the log density.
+
+    Raises:
+        EngineError: The target is not finite at the start.
+    """
+    points = _climbed(evaluate, start, max_iterations, history, tolerance)
+    unit = rng.standard_normal((elbo_draws, len(start)))
+    known = histories(points.position, points.gradient, history)
+    normals = map(LowRankNormal.newton, points.position, points.gradient, known)
+    elbos, leaders = np.empty(0), []
+    while block := list(islice(normals, _BLOCK)):
+        found = _elbos(evaluate, block, unit)
+        ranks = zip(found, points.logp[len(elbos) :], range(len(found)), strict=False)
+        *_, first = leader = max(ranks)
+        leaders.append((*leader[:2], len(elbos) + first, block[first]))
+        elbos = np.concatenate([elbos, found])
+    *_, best, normal = max(leaders, key=lambda leader: leader[:3])
+    return Path(points, elbos, best, normal)
+
+
+def _elbos(
+    evaluate: Evaluate, normals: Sequence[LowRankNormal], unit: np.ndarray
+) -> np.ndarray:
+    """Mean log ratio of the target to each normal, -inf where it is not finite."""
+    drawn = [normal.transform(unit) for normal in normals]
+    logp = evaluate(np.concatenate([positions for positions, _ in drawn])).logp
+    logq = np.stack([densities for _, densities in drawn])
+    elbos = (logp.reshape(logq.shape) - logq).mean(axis=1)
+    return np.where(np.isfinite(elbos), elbos, -np.inf)
+
+
+def _climbed(
+    evaluate: Evaluate,
+    start: np.ndarray,
+    max_iterations: int,
+    history: int,
+    tolerance: float,
+) -> Points:
+    """The path of L-BFGS-B from `start`, which is its first point."""
+    from scipy.optimize import minimize  # half a second that other starts save
+
+    climb = _Climb(evaluate, start)
+    options = {
+        "maxiter": max_iterations,
+        "maxfun": 20 * max_iterations,
+        "maxcor": history,
+        "ftol": tolerance,
+        "gtol": 0.0,  # no gradient is small before it is known how far there is to go
+    }
+    minimize(
+        climb,
+        climb.path[0].position[0],
+        method="L-BFGS-B",
+        jac=True,
+        callback=climb.accept,
+        options=options,
+    )
+    return Points(*(np.concatenate(parts) for parts in zip(*climb.path, strict=True)))
+
+
+class _Climb:
+    """What the optimiser sees of a target, and the path that it takes."""
+
+    def __init__(self, evaluate: Evaluate, start: np.ndarray):
+        self.evaluate = evaluate
+        self.path = [evaluate(start[None])]
+        if np.isneginf(self.path[0].logp[0]):
+            raise EngineError(
+                "the log density or its gradient is not finite where the path begins.",
+                value=start,
+                hint="Give a point of finite density and gradient.",
+            )
+        self.trials: dict[bytes, Points] = {}
+
+    def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the log density, and its gradient."""
+        found = self.evaluate(position[None])
+        self.trials[position.tobytes()] = found
+        if np.isfinite(found.logp[0]):
+            return -float(found.logp[0]), -found.gradient[0]
+        return self._wall(position)
+
+    def accept(self, position: np.ndarray) -> None:
+        """Take a step to one of the positions that were tried since the last.
+
+        Those of no length are not tried.
+        """
+        found = self.trials.get(position.tobytes())
+        if found is not None and np.isfinite(found.logp[0]):
+            self.path.append(found)
+        self.trials = {}
+
+    def _wall(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """A slope that sends the line search back, to a quarter of its step.
+
+        It is that of the parabola through the last point of the path, with the slope
+        there, that is as much higher here as the tangent is lower.
+        """
+        here = self.path[-1]
+        move = position - here.position[0]
+        rise = abs(float(here.gradient[0] @ move))
+        return rise - float(here.logp[0]), 3 * rise * move / (move @ move)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of the approximations of several paths.
+
+    Attributes:
+        position: (n, dim).
+        path: Which path each is from, (n,).
+        logp: Log density of the target, (n,); -inf where it or its gradient is not
+            finite.
+        logq: Log density of the mixture that they were drawn from, (n,).
+    """
+
+    position: np.ndarray
+    path: np.ndarray
+    logp: np.ndarray
+    logq: np.ndarray
+
+    def log_weights(self) -> tuple[np.ndarray, float]:
+        """Smoothed logarithms of the importance weights (n,); the tail's shape.
+
+        The weights are all zero if the density vanishes at all draws.
+        """
+        possible = np.isfinite(self.logp) & np.isfinite(self.logq)
+        if not possible.any():
+            return np.full(len(possible), -np.inf), np.inf
+        return pareto_smoothed(np.where(possible, self.logp - self.logq, -np.inf))
+
+
+@np.errstate(all="ignore")
+def draw(
+    evaluate: Evaluate,
+    normals: Sequence[LowRankNormal],
+    counts: np.ndarray,
+    rng: np.random.Generator,
+) -> Draws:
+    """So many draws of each normal: a sample, in strata, of their mixture."""
+    drawn = [
+        normal.transform(rng.standard_normal((count, normal.dim)))[0]
+        for normal, count in zip(normals, counts, strict=True)
+    ]
+    points = evaluate(np.concatenate(drawn))
+    shares = np.log(counts / counts.sum())
+    parts = np.array([normal.log_prob(points.position) for normal in normals])
+    parts = np.where(np.isnan(parts), -np.inf, parts) + shares[:, None]
+    path = np.repeat(np.arange(len(normals)), counts)
+    return Draws(points.position, path, points.logp, np.logaddexp.reduce(parts))
+
+
+def resample(
+    evaluate: Evaluate, paths: Sequence[Path], count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws of all paths, resampled by importance without replacement, (n, dim).
+
+    They come in the order of their logarithmic weights plus Gumbel noise, so the first
+    are the same however many are wanted. Where many are, those of a first round only
+    tell how many each path has to give in a second, so that none comes from a path of
+    next to no weight.
+
+    Args:
+        evaluate: The target.
+        paths: Their approximations are drawn from.
+        count: How many; fewer are there if the density vanishes at most draws.
+        rng: Random numbers.
+    """
+    normals = [path.normal for path in paths]
+    pool = draw(evaluate, normals, np.full(len(paths), _POOL), rng)
+    log_weights, _ = pool.log_weights()
+    if 2 * count > _POOL and np.isfinite(log_weights).any():
+        shares = np.bincount(pool.path, np.exp(log_weights), len(paths))
+        pool = draw(evaluate, normals, np.rint(2 * count * shares).astype(int), rng)
+        log_weights, _ = pool.log_weights()
+    order = np.argsort(-(log_weights + rng.gumbel(size=len(log_weights))))
+    possible = order[np.isfinite(log_weights[order])]
+    return pool.position[possible[:count]]
