@@ -48,13 +48,13 @@ class Layout:
         return sum(entry.size for entry in self.entries)
 
     def split(self, position: Array) -> dict[str, Array]:
-        """The unconstrained value of each site, from a vector of shape (size,)."""
+        """The unconstrained value of each site, from (size,) or (size, chains)."""
         if not self.entries:
             return {}
         sizes = [entry.size for entry in self.entries]
         parts = jax.lax.split(position, sizes)  # its transpose is one concatenation
         return {
-            entry.name: part.reshape(entry.free_shape)
+            entry.name: part.reshape(*entry.free_shape, *position.shape[1:])
             for entry, part in zip(self.entries, parts, strict=True)
         }
 
