@@ -48,13 +48,14 @@ class Layout:
         return sum(entry.size for entry in self.entries)
 
     def split(self, position: Array) -> dict[str, Array]:
-        """The unconstrained value of each site, from a vector of shape (size,)."""
+        """The unconstrained value of each site, from (*chains, size)."""
         if not self.entries:
             return {}
         sizes = [entry.size for entry in self.entries]
-        parts = jax.lax.split(position, sizes)  # its transpose is one concatenation
+        last = position.ndim - 1
+        parts = jax.lax.split(position, sizes, last)  # transposed: one concatenation
         return {
-            entry.name: part.reshape(entry.free_shape)
+            entry.name: part.reshape(*position.shape[:-1], *entry.free_shape)
             for entry, part in zip(self.entries, parts, strict=True)
         }
 

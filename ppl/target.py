@@ -80,11 +80,15 @@ class LogDensity:
 
     def __call__(self, position: Array) -> Array:
         """Log density of the unconstrained vector `position`, (dim,)."""
+        return self.at_sites(self.layout.split(position))
 
-        def value(position: Array) -> Array:
-            return self.visit(position)[0]
+    def at_sites(self, free: dict[str, Array]) -> Array:
+        """Log density of the unconstrained values of all sites, by name."""
 
-        return (with_fast_gathers(value) if self.spec.gathers else value)(position)
+        def value(free: dict[str, Array]) -> Array:
+            return self._visit_sites(free)[0]
+
+        return (with_fast_gathers(value) if self.spec.gathers else value)(free)
 
     def value_and_grad(self, position: Array) -> tuple[Array, Array]:
         """Log density and gradient at `position`, (dim,)."""
@@ -93,6 +97,21 @@ class LogDensity:
         value, slope = jax.linearize(self, position)
         return value, jax.vmap(slope)(jnp.eye(len(position), dtype=position.dtype))
 
+    def batch_value_and_grad(self, positions: Array) -> tuple[Array, Array]:
+        """Log densities (chains,) and gradients of (dim, chains), like `positions`.
+
+        The gradient is put together from those of the sites outside of `jax.vmap`:
+        inside, chains would come first, and XLA would compute it twice, once as it is
+        and once transposed. Positions do go in with the chains first, so that sums over
+        many rows of data run along memory.
+        """
+        if self.spec.forward_mode or not self.layout.entries:
+            return jax.vmap(self.value_and_grad, 1, (0, 1))(positions)
+        each = jax.vmap(jax.value_and_grad(self.at_sites), 0, (0, -1))
+        logp, slopes = each(self.layout.split(positions.T))
+        parts = [slopes[e.name].reshape(e.size, -1) for e in self.layout.entries]
+        return logp, jnp.concatenate(parts)
+
     def visit(self, position: Array) -> tuple[Array, dict[str, Site], dict[str, Array]]:
         """Run the model at a position.
 
@@ -100,8 +119,13 @@ class LogDensity:
             The log density; all sites with their values; the term of each sample site,
             with its log-determinant where it is free.
         """
+        return self._visit_sites(self.layout.split(position))
+
+    def _visit_sites(
+        self, free: dict[str, Array]
+    ) -> tuple[Array, dict[str, Site], dict[str, Array]]:
         with jax.default_matmul_precision("highest"):
-            return visit(self.spec, self.data, self.layout.split(position))
+            return visit(self.spec, self.data, free)
 
 
 def visit(

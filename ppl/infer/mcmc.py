@@ -19,6 +19,7 @@ from ppl.diagnostics.classic import print_summary
 from ppl.infer.engine.driver import Run, placed
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
+from ppl.infer.engine.randomness import chain_keys
 from ppl.infer.samplers import AbstractSampler
 from ppl.infer.sampling import Session, Settings, open_session
 from ppl.infer.seeding import Words, seed_words
@@ -220,7 +221,8 @@ class MCMC:
         words = np.array(seed, np.uint32)
         if not np.array_equal(words, run.randomness.seed):
             stale = run.state.draw - run.randomness.bank.shape[0]  # refilled at once
-            run.randomness = replace(run.randomness, seed=words, base=stale)
+            keys = chain_keys(words, np.arange(run.chains))
+            run.randomness = replace(run.randomness, seed=words, keys=keys, base=stale)
         return run
 
     def get_samples(self, group_by_chain: bool = False) -> dict[str, Any]:

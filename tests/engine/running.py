@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl.infer.engine.randomness import Randomness
+from ppl.infer.engine.randomness import Randomness, chain_keys
 
 
 class Draws(NamedTuple):
@@ -30,9 +30,10 @@ class Draws(NamedTuple):
 def randomness_for(seed: int, positions: Any, bank: int) -> Randomness:
     """Random numbers of chains 0, 1, …, whose bank holds `bank` draws."""
     dim, chains = positions.shape
+    words = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
     empty = Randomness(
-        seed=jnp.array([seed >> 32, seed & 0xFFFFFFFF], jnp.uint32),
-        chains=jnp.arange(chains, dtype=jnp.uint32),
+        seed=words,
+        keys=chain_keys(words, np.arange(chains)),
         base=jnp.zeros(chains, jnp.int32),
         bank=jnp.zeros((bank, dim, chains), positions.dtype),
     )

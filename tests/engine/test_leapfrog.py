@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ppl._pytree import pytree
+from ppl._pytree import pytree, replace
 from ppl.infer.engine.kernels import HMC, MAMS
 from ppl.infer.engine.metric import Dense, Diagonal
 from tests.engine.running import randomness_for
@@ -50,10 +50,7 @@ class Slope:
 def flow(metric, target, step_size, steps, position, momentum):
     """Where whitened phase-space points (dim, chains) are after some leapfrog steps."""
     kernel = HMC(jnp.asarray(step_size), metric, jnp.asarray(1e3), jnp.asarray(0.0))
-    randomness = randomness_for(0, position, 1)
-    randomness = type(randomness)(
-        randomness.seed, randomness.chains, randomness.base, momentum[None]
-    )
+    randomness = replace(randomness_for(0, position, 1), bank=momentum[None])
 
     def step(_, state):
         return kernel.step(randomness, target, state, jnp.int32(1))[0]
@@ -70,10 +67,7 @@ def turning(metric, target, step_size, steps, position, direction):
     """Where points and directions are after isokinetic steps; also K and log p."""
     far = jnp.asarray(1e3)
     kernel = MAMS(jnp.asarray(step_size), metric, far, jnp.asarray(True))
-    randomness = randomness_for(0, position, 1)
-    randomness = type(randomness)(
-        randomness.seed, randomness.chains, randomness.base, direction[None]
-    )
+    randomness = replace(randomness_for(0, position, 1), bank=direction[None])
 
     def step(_, state):
         return kernel.step(randomness, target, state, jnp.int32(1))[0]

@@ -10,7 +10,13 @@ import pytest
 from jax.extend.random import threefry_2x32
 from scipy.stats import kstest, norm
 
-from ppl.infer.engine.randomness import Randomness, normal, threefry, uniform
+from ppl.infer.engine.randomness import (
+    Randomness,
+    chain_keys,
+    normal,
+    threefry,
+    uniform,
+)
 from tests.engine.running import refill
 
 FALSE_ALARM = 1e-6
@@ -23,12 +29,10 @@ def words(*values: int) -> tuple[Any, ...]:
 def bank_of(
     seed: int, chains: Any, size: int = 8, dim: int = 5, draw: Any = 0
 ) -> Randomness:
-    chains = jnp.asarray(chains, jnp.uint32)
-    base = jnp.broadcast_to(jnp.asarray(draw, jnp.int32), chains.shape)
-    seeds = jnp.array([seed >> 32, seed & 0xFFFFFFFF], jnp.uint32)
-    return refill(
-        Randomness(seeds, chains, base, jnp.zeros((size, dim, len(chains)))), base
-    )
+    base = jnp.broadcast_to(jnp.asarray(draw, jnp.int32), np.shape(chains))
+    words = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+    keys, bank = chain_keys(words, chains), jnp.zeros((size, dim, len(chains)))
+    return refill(Randomness(words, keys, base, bank), base)
 
 
 # --- the generator ------------------------------------------------------------------

@@ -71,7 +71,7 @@ def run_chunk(
         return chunk(*arguments)
     shared = PartitionSpec()
     own = jax.tree.map(lambda a: PartitionSpec(*[None] * (a.ndim - 1), CHAINS), state)
-    numbers: Any = Randomness(shared, _EACH, _EACH, _VECTORS)
+    numbers: Any = Randomness(shared, _ROWS, _EACH, _VECTORS)
     buffer: Any = Buffer(_EACH, _EACH, _ROWS, _VECTORS, _VECTORS, _VECTORS)  # type: ignore
     settings: Any = jax.tree.map(lambda _: shared, kernel)
     if jnp.ndim(kernel.step_size):  # of each chain its own

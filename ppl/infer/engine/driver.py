@@ -21,7 +21,7 @@ from ppl.infer.engine.adapt.base import AbstractAdaptation, Drawn, step_size
 from ppl.infer.engine.chunk import Buffer, run_chunk
 from ppl.infer.engine.kernel import AbstractKernel, Target
 from ppl.infer.engine.progress import Progress
-from ppl.infer.engine.randomness import Randomness
+from ppl.infer.engine.randomness import Randomness, chain_keys
 from ppl.infer.engine.sinks.base import AbstractSink, Finished
 from ppl.infer.engine.sinks.memory import MemorySink
 
@@ -125,9 +125,10 @@ def start(
     early_exit = jax.default_backend() == "cpu"
     rows = int(np.clip(rows, 16, 1024 if early_exit else chunk or _FIRST_STEPS))
     bank = int(np.clip(_BANK_BYTES // (itemsize * chains * dim), 8, 512))
+    words = np.array(seed, np.uint32)
     randomness = Randomness(
-        seed=np.array(seed, np.uint32),
-        chains=np.arange(chains, dtype=np.uint32),
+        seed=words,
+        keys=chain_keys(words, np.arange(chains)),
         base=np.full(chains, -bank, np.int32),
         bank=np.zeros((bank, dim, chains), positions.dtype),
     )

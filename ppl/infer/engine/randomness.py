@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._pytree import pytree
+from ppl._pytree import pytree, replace
 from ppl._typing import Array
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -49,24 +49,31 @@ def normal(word: Array) -> Array:
     return np.float32(np.sqrt(2)) * jax.scipy.special.erfinv(2.0 * uniform(word) - 1.0)
 
 
+def chain_keys(seed: np.ndarray, chains: np.ndarray) -> np.ndarray:
+    """The `keys` of chains with these global ids; made on the host, once for a run."""
+    ids = np.asarray(chains, np.uint32)
+    normals, decisions = (
+        threefry(seed[0], seed[1], ids, np.full_like(ids, stream)) for stream in (0, 1)
+    )
+    return np.stack([*normals, *decisions])
+
+
 @pytree
 class Randomness:
     """The random numbers of a batch of chains.
 
     Attributes:
         seed: Two uint32 words.
-        chains: Global ids of the chains, uint32 (chains,).
+        keys: Two words for each chain's normal vectors, two for its small decisions,
+            uint32 (4, chains).
         base: First draw that the bank holds, int32 (chains,).
         bank: Standard normal vectors of the draws from `base` on, (bank, dim, chains).
     """
 
     seed: Array
-    chains: Array
+    keys: Array
     base: Array
     bank: Array
-
-    def _key(self, stream: int) -> tuple[Array, Array]:
-        return threefry(self.seed[0], self.seed[1], self.chains, np.uint32(stream))
 
     def ready(self, draw: Array) -> Array:
         """Whether the bank holds the normal vector of each chain's draw."""
@@ -80,17 +87,17 @@ class Randomness:
 
     def words(self, draw: Array, index: Array) -> tuple[Array, Array]:
         """Two words for each chain's `draw` and `index`, for small decisions."""
-        key0, key1 = self._key(1)
+        _, _, key0, key1 = self.keys
         return threefry(key0, key1, draw.astype(jnp.uint32), index.astype(jnp.uint32))
 
     def refilled(self, draw: Array) -> Randomness:
         """The bank filled anew from each chain's `draw` on."""
         size, dim, _ = self.bank.shape
-        key0, key1 = self._key(0)
+        key0, key1, _, _ = self.keys
         half = (dim + 1) // 2
+        coordinate = np.arange(dim, dtype=np.uint32)[None, :, None]
         draws = draw[None, None, :] + jnp.arange(size, dtype=jnp.int32)[:, None, None]
-        index = jnp.arange(half, dtype=jnp.uint32)[None, :, None]
-        count0, count1 = jnp.broadcast_arrays(draws.astype(jnp.uint32), index)
-        word0, word1 = threefry(key0, key1, count0, count1)
-        bank = normal(jnp.concatenate([word0, word1], axis=1)[:, :dim])
-        return Randomness(self.seed, self.chains, draw, bank.astype(self.bank.dtype))
+        index = coordinate % np.uint32(half)
+        word0, word1 = threefry(key0, key1, draws.astype(jnp.uint32), index)
+        bank = normal(jnp.where(coordinate < half, word0, word1))
+        return replace(self, base=draw, bank=bank.astype(self.bank.dtype))

@@ -74,7 +74,7 @@ class Progress(NamedTuple):
         depth: Doublings done.
         leaf: Leaves in the present sub-tree.
         leaves: Leaves in the trajectory, without the initial point.
-        sign: Direction of the present doubling, +1 or -1.
+        sign: Direction of the doubling of the newest leaf, +1 or -1.
         start_energy: Energy of the initial point.
         log_weight: Log sum of the weights of the tree.
         log_weight_sub: The same of the present sub-tree.

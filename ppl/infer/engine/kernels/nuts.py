@@ -201,7 +201,7 @@ class NUTS(AbstractKernel):
         here = where(begin, start, where(swap, state.outer, state.leaf))
         outer = where(begin, start, where(swap, state.leaf, state.outer))
         s = s._replace(
-            sign=jnp.where(begin, 1.0, s.sign),
+            sign=jnp.where(begin, 1.0, jnp.where(swap, -s.sign, s.sign)),
             start_energy=jnp.where(begin, start_energy, s.start_energy),
             energy=jnp.where(begin, start_energy, s.energy),
             log_weight=jnp.where(begin, 0.0, s.log_weight),
@@ -233,7 +233,7 @@ class NUTS(AbstractKernel):
         """Keep the newest leaf, and the last one before it, if a sub-tree begins."""
         keep = growing & (s.leaf & 1 == 0)
         level = jax.lax.population_count(s.leaf >> 1)
-        slot = jnp.arange(2 * self.levels, dtype=jnp.int32)[:, None]
+        slot = np.arange(2 * self.levels, dtype=np.int32)[:, None]
         write = keep & (slot % self.levels == level)
         first = slot < self.levels
 
@@ -261,7 +261,7 @@ class NUTS(AbstractKernel):
         ones = jax.lax.population_count((~n & (n + 1)) - 1)  # trailing ones of n
         lowest = level - ones + 1
         odd = n & 1 == 1
-        slot = jnp.arange(self.levels, dtype=jnp.int32)[:, None]
+        slot = np.arange(self.levels, dtype=np.int32)[:, None]
         turned = _turned(stored, leaf, s.sign)
 
         # a first leaf with the newest: whole sub-trees at odd n; at even n the left
@@ -307,8 +307,7 @@ class NUTS(AbstractKernel):
         crossed = jnp.where(n == 0, on_far, s.crossed)
         stop = on_far | crossed | ((n > 0) & on_near) | (depth >= self.max_depth)
         done = growing & (bad | (merge & stop))
-        sign = jnp.where((words[1] & np.uint32(1)) == 1, s.sign, -s.sign)
-        turn_round = merge & ~done & (sign != s.sign)
+        turn_round = merge & ~done & (words[1] & np.uint32(1) == 0)
         rate = growing * jnp.exp(jnp.minimum(weight, 0.0))
         accept_sum = s.accept_sum + rate
         statistics = jnp.stack(
@@ -328,7 +327,6 @@ class NUTS(AbstractKernel):
             depth=jnp.where(done, 0, depth),
             leaf=jnp.where(growing, jnp.where(full | bad, 0, n + 1), n),
             leaves=jnp.where(done, 0, leaves),
-            sign=jnp.where(turn_round, sign, s.sign),
             log_weight=jnp.where(merge, log_weight, s.log_weight),
             log_weight_sub=jnp.where(growing, log_weight_sub, s.log_weight_sub),
             logp=logp,
