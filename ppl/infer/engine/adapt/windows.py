@@ -193,16 +193,16 @@ class Windows(AbstractAdaptation):
             a = a._replace(places=a.places.added(drawn))
         if a.done < a.windows[a.window]:
             return a, kernel
-        return self._next_window(a, kernel, estimates=estimates)
+        step = np.exp(learner.log_average)
+        return self._next_window(a, kernel, step, estimates=estimates)
 
     def _next_window(
-        self, a: WindowsState, kernel: AbstractKernel, *, estimates: bool
+        self, a: WindowsState, kernel: AbstractKernel, step: Each, *, estimates: bool
     ) -> tuple[WindowsState, AbstractKernel]:
-        """What a whole window has told."""
-        assert isinstance(a.learner, DualAveraging)
-        step, a, lost = np.exp(a.learner.log_average), *self._gathered(a)
+        """What a whole window has told, with the step sizes that it has found."""
+        a, lost = self._gathered(a)
         if a.together and np.ndim(step):
-            step = np.exp(np.median(np.log(step[~lost])))
+            step = np.exp(np.median(np.log(np.asarray(step)[~lost])))
         kernel = with_step_size(kernel, step)
         if estimates:
             a = self._judged(a)
