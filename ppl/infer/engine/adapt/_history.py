@@ -44,6 +44,10 @@ class History(NamedTuple):
                 break
         return self._replace(done=done, rounds=rounds)
 
+    def last(self, draws: int) -> np.ndarray:
+        """The positions of the last draws, (chains, draws, dim)."""
+        return self.draws()[0][:, -draws:]
+
     def emptied(self) -> History:
         """Without any draws, as many as have been done."""
         return self._replace(rounds=())

@@ -203,6 +203,28 @@ def confirmed_gain(position: np.ndarray, gradient: np.ndarray) -> float:
     return min(gains)
 
 
+def independence(position: np.ndarray) -> float:
+    """Independent draws that a draw is worth, where chains mix worst.
+
+    The least over all coordinates and their squares, as if each were autoregressive of
+    order one, by the lag-one autocorrelations of draws (chains, n, dim) about the mean
+    of all chains.
+    """
+    if position.shape[1] < 2:
+        return 0.0
+    least = np.inf
+    values = position.astype(np.float64)
+    with np.errstate(all="ignore"):
+        for _ in range(2):
+            values = values - values.mean(axis=(0, 1))
+            products = (values[:, 1:] * values[:, :-1]).mean(axis=(0, 1))
+            lag_one = products / np.mean(values**2, axis=(0, 1))
+            lag_one = np.where(np.isfinite(lag_one), np.clip(lag_one, -0.9, 0.999), 0)
+            least = min(least, float(np.min((1 - lag_one) / (1 + lag_one))))
+            values = values**2
+    return least
+
+
 def _geometric_mean(x: np.ndarray, g: np.ndarray) -> np.ndarray:
     """S with S Cov(g) S = Cov(x), both drawn a little to the identity."""
     one = _WEIGHT * np.eye(x.shape[1])

@@ -51,7 +51,7 @@ _GROWTH = 1.5
 _DENSE_DIM = 128  # up to which a matrix costs no more than a few directions
 _PAYS = 2.0  # gain of a structured metric that repays compiling another program
 _KEEPS = 1.2  # gain for which directions are kept once there is one
-_SHORTER = 0.75  # of their length that trajectories must keep at most to show the gain
+_WORTH = 1.5  # how many times as efficient a structured metric must make a gradient
 _ENOUGH = 100, 4, 400  # draws that decide: at least; for each coordinate; at most
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**21  # numbers of draws and gradients that are kept, at most
@@ -86,7 +86,7 @@ class WindowsState(NamedTuple):
         rank: Columns of a structured metric, once there is one: programs depend on it.
         rates: Acceptance of each chain in it.
         steps: Mean leapfrogs of the draws of the present window.
-        plain_steps: The same of the last window under a diagonal metric.
+        plain: Efficiency of the last window under a diagonal metric.
         tried: Windows under a structured metric.
         together: Whether the chains share one step size.
         places: Where each chain has been in the later half of the window.
@@ -101,7 +101,7 @@ class WindowsState(NamedTuple):
     rank: int = 0
     rates: OwnRates = OwnRates()
     steps: float = 0.0
-    plain_steps: float = 0.0
+    plain: float = 0.0
     tried: int = 0
     together: bool = True
     places: Places = Places()
@@ -233,17 +233,21 @@ class Windows(AbstractAdaptation):
         return a, lost
 
     def _judged(self, a: WindowsState) -> WindowsState:
-        """Whether a structured metric has shortened trajectories as it should have.
+        """Whether a structured metric makes gradients worth more, as it should.
 
-        In funnels and heavy tails it does not, whatever the covariance says.
+        In funnels and heavy tails it does not, whatever the covariance says; nor where
+        shorter trajectories are worth less in the same proportion.
         """
-        if a.rank == 0:
-            return a._replace(plain_steps=a.steps)
-        a = a._replace(tried=a.tried + 1)
-        if a.tried != _TRIALS or self.structure != "auto" or self.given:
+        if self.structure != "auto" or self.given or a.tried > _TRIALS:
             return a
-        gained = a.steps <= _SHORTER * a.plain_steps
-        return a if gained else a._replace(rank=0)
+        independence = _metric.independence(a.history.last(a.windows[a.window]))
+        efficiency = independence / max(a.steps, 1.0)
+        if a.rank == 0:
+            return a._replace(plain=efficiency)
+        a = a._replace(tried=a.tried + 1)
+        if a.tried != _TRIALS or efficiency >= _WORTH * a.plain:
+            return a
+        return a._replace(rank=0)
 
     def _estimated(
         self, a: WindowsState, kernel: AbstractKernel, chains: np.ndarray
