@@ -18,7 +18,7 @@ from ppl.infer.initialization import as_strategy, init_to_uniform
 from ppl.infer.masses import MassMatrix
 from ppl.layout import Layout
 
-_SMALL = 512  # coordinates times chains up to which all checkpoints cost nothing
+_SMALL = 128  # coordinates times chains up to which all checkpoints cost nothing
 _FEW_LEVELS = 4
 
 
