@@ -149,13 +149,14 @@ def test_windows_fill_the_warm_up_and_shrink_with_chains(num_warmup, chains):
 
 
 def test_one_chain_that_gets_nowhere_holds_the_step_size_back():
-    healthy, stuck = OwnRates(), OwnRates()
+    healthy, slow, stuck = OwnRates(), OwnRates(), OwnRates()
     for _ in range(30):
+        slow = slow.update(np.array([0.9, 0.95, 0.9, 0.45]), 1)
         healthy = healthy.update(np.array([0.8, 0.75, 0.85, 0.8]), 1)
         stuck = stuck.update(np.array([0.9, 0.95, 0.9, 0.1]), 1)
-    assert healthy.bound() > 0.8
-    assert stuck.bound() < 0.5
-    assert stuck.update(np.array([0.9, 0.9, 0.9, np.nan]), 1).bound() < 0.5
+    assert healthy.bound() > slow.bound() > 0.8
+    assert stuck.bound() < 0.65
+    assert stuck.update(np.array([0.9, 0.9, 0.9, np.nan]), 1).bound() < stuck.bound()
 
 
 # --- whole warm-ups -------------------------------------------------------------------
