@@ -1,0 +1,132 @@
+"""Log densities with their gradients, over many elements at once, against NumPyro.
+
+    python -m benchmarks.distributions [NAME ...] [--elements 1000000] [--repeats 5]
+
+Each family's `log_prob` is summed over as many values and differentiated in them and in
+its parameters, which have the shape of the values; one jitted program for each side, in
+float32, in turns. A ratio is time over NumPyro's time. The values are the family's own
+draws, so that both sides take the branches that data take; before anything is timed,
+both must give the same sum and the same gradient.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.measure import machine, median, say, table
+
+TARGET, MOST = 1.0, 1.3
+
+
+class Family(NamedTuple):
+    """A family by name in both languages, with parameters that are differentiated."""
+
+    name: str
+    parameters: dict[str, float]
+    fixed: dict[str, Any] = {}
+    event: int = 0
+
+
+FAMILIES = (
+    Family("Normal", {"loc": 0.3, "scale": 1.2}),
+    Family("LogNormal", {"loc": 0.3, "scale": 0.8}),
+    Family("HalfNormal", {"scale": 1.2}),
+    Family("StudentT", {"df": 4.0, "loc": 0.3, "scale": 1.2}),
+    Family("Cauchy", {"loc": 0.3, "scale": 1.2}),
+    Family("HalfCauchy", {"scale": 1.2}),
+    Family("Laplace", {"loc": 0.3, "scale": 1.2}),
+    Family("Logistic", {"loc": 0.3, "scale": 1.2}),
+    Family("Gumbel", {"loc": 0.3, "scale": 1.2}),
+    Family("Exponential", {"rate": 1.2}),
+    Family("Gamma", {"concentration": 2.5, "rate": 1.2}),
+    Family("InverseGamma", {"concentration": 2.5, "rate": 1.2}),
+    Family("Beta", {"concentration1": 2.5, "concentration0": 1.2}),
+    Family("Weibull", {"scale": 1.2, "concentration": 1.7}),
+    Family("Bernoulli", {"logits": 0.3}),
+    Family("Binomial", {"logits": 0.3}, {"total_count": 12}),
+    Family("Poisson", {"rate": 3.5}),
+    Family("NegativeBinomial2", {"mean": 3.5, "concentration": 1.7}),
+    Family("VonMises", {"loc": 0.3, "concentration": 1.7}),
+    Family("Dirichlet", {"concentration": 1.7}, event=4),
+)
+
+
+class Side(NamedTuple):
+    """One language's program, with the arguments it is called with."""
+
+    run: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+    def seconds(self) -> float:
+        """The time of one call."""
+        began = time.perf_counter()
+        jax.block_until_ready(self.run(*self.arguments))
+        return time.perf_counter() - began
+
+
+def sides(family: Family, elements: int) -> tuple[Side, Side]:
+    """Both programs on the same values; they agree."""
+    from numpyro import distributions as peer
+
+    import ppl.distributions as ours
+
+    rng = np.random.default_rng(0)
+    shape = (elements // max(family.event, 1), *([family.event] * bool(family.event)))
+    parameters = {
+        name: (value * rng.uniform(0.9, 1.1, shape)).astype(np.float32)
+        for name, value in family.parameters.items()
+    }
+    made = getattr(ours, family.name)(**parameters, **family.fixed)
+    values = jax.jit(lambda d: d.sample(jax.random.key(1)))(made)
+    # off the simplex a density may be anything, and counts have no derivative
+    free = not family.event and jnp.issubdtype(values.dtype, jnp.floating)
+    differentiated = (0, 1) if free else (0,)
+
+    def side(language: Any) -> Side:
+        def total(parameters: Any, values: Any) -> Any:
+            d = getattr(language, family.name)(**parameters, **family.fixed)
+            return d.log_prob(values).sum()
+
+        run = jax.jit(jax.value_and_grad(total, argnums=differentiated))
+        return Side(run, (jax.device_put(parameters), values))
+
+    pair = side(ours), side(peer)
+    (value, slope), (value_peer, slope_peer) = (s.run(*s.arguments) for s in pair)
+    np.testing.assert_allclose(value, value_peer, rtol=1e-4)
+    for a, b in zip(jax.tree.leaves(slope), jax.tree.leaves(slope_peer), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-2, atol=2e-3)
+    return pair
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    names = [family.name for family in FAMILIES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
+    parser.add_argument("--elements", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args(argv)
+    rows, ratios = [], []
+    for family in FAMILIES:
+        if args.names and family.name not in args.names:
+            continue
+        say(family.name)
+        ours, theirs = sides(family, args.elements)
+        times = [(ours.seconds(), theirs.seconds()) for _ in range(args.repeats)]
+        mine, peer = (median(column) for column in zip(*times, strict=True))
+        ratios.append(mine / peer)
+        rows.append((family.name, 1e3 * mine, 1e3 * peer, mine / peer))
+    print(machine(), f"; {args.elements:,} elements, {args.repeats} repeats\n", sep="")
+    print(table(("log density and gradient", "ppl, ms", "NumPyro, ms", "ratio"), rows))
+    print(f"\nMedian ratio {median(ratios):.2f} (target {TARGET}), ", end="")
+    print(f"largest {max(ratios):.2f} (target {MOST}).")
+
+
+if __name__ == "__main__":
+    main()
