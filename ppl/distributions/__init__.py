@@ -10,6 +10,7 @@ from ppl.distributions.categorical import (
     CategoricalProbs,
 )
 from ppl.distributions.cauchy import Cauchy, HalfCauchy
+from ppl.distributions.custom import CustomDist
 from ppl.distributions.delta import Delta
 from ppl.distributions.dirichlet import Dirichlet
 from ppl.distributions.distribution import (
@@ -18,9 +19,16 @@ from ppl.distributions.distribution import (
     MaskedDistribution,
 )
 from ppl.distributions.exponential import Exponential
+from ppl.distributions.foreign import (
+    FlowJAXDistribution,
+    SciPyDistribution,
+    TFPDistribution,
+    as_distribution,
+)
 from ppl.distributions.gamma import Gamma, InverseGamma
 from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
 from ppl.distributions.improper_uniform import ImproperUniform
+from ppl.distributions.kl import kl_divergence, register_kl
 from ppl.distributions.laplace import Laplace
 from ppl.distributions.lkj import LKJCholesky
 from ppl.distributions.multivariate_normal import MultivariateNormal
@@ -45,10 +53,12 @@ __all__ = [
     "CategoricalLogits",
     "CategoricalProbs",
     "Cauchy",
+    "CustomDist",
     "Delta",
     "Dirichlet",
     "Distribution",
     "Exponential",
+    "FlowJAXDistribution",
     "Gamma",
     "HalfCauchy",
     "HalfNormal",
@@ -64,11 +74,16 @@ __all__ = [
     "NormalGLM",
     "Poisson",
     "PoissonLogGLM",
+    "SciPyDistribution",
     "StudentT",
+    "TFPDistribution",
     "TransformedDistribution",
     "Uniform",
     "Unit",
+    "as_distribution",
     "biject_to",
     "constraints",
+    "kl_divergence",
+    "register_kl",
     "transforms",
 ]
