@@ -40,7 +40,7 @@ CONTINUOUS = [
     (c.complex, (2,)),
     (c.independent(c.complex, 1), (2, 2)),
     (c.cat([c.positive, c.real], -1, [1, 2]), (3,)),
-    (c.cat([c.real, c.real], 0), (2,)),
+    (c.cat([c.real, c.real], -1), (2,)),
     (c.cat([c.real_vector, c.simplex], -1, [1, 3]), (3,)),
     (c.l1_ball, (2,)),
     (c.zero_sum(1), (3,)),

@@ -48,7 +48,9 @@ def free_coefficients(*shape):
 
     def pick(value):
         flat = value.ravel()
-        return jnp.concatenate([flat.real[np.array(real)], flat.imag[imaginary]])
+        return jnp.concatenate(
+            [flat.real[np.array(real)], flat.imag[np.array(imaginary)]]
+        )
 
     return pick
 
