@@ -392,15 +392,17 @@ def test_equal_members_are_at_a_minimum(family, params):
     np.testing.assert_allclose(mapped, batch, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize(("family", "params"), MEMBERS)
+KNOWN = {dist.Normal, dist.Gamma, dist.Beta, dist.Dirichlet}  # to NumPyro
+
+
+@pytest.mark.parametrize(
+    ("family", "params"), [member for member in MEMBERS if member[0] in KNOWN]
+)
 def test_values_are_those_of_numpyro(family, params):
     numpyro = pytest.importorskip("numpyro.distributions")
     theirs = getattr(numpyro, family.__name__)
     other = tuple(1.5 * value for value in params)
-    try:
-        expected = numpyro.kl_divergence(theirs(*params), theirs(*other))
-    except NotImplementedError:
-        pytest.skip("NumPyro has no formula for this pair")
+    expected = numpyro.kl_divergence(theirs(*params), theirs(*other))
     result = kl_divergence(family(*params), family(*other))
     np.testing.assert_allclose(result, expected, rtol=2e-4)
 
