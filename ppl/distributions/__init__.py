@@ -1,6 +1,6 @@
 """Distributions, constraints and transforms under NumPyro's names."""
 
-from ppl.distributions import constraints, transforms
+from ppl.distributions import constraints, flows, transforms
 from ppl.distributions.bernoulli import Bernoulli, BernoulliLogits, BernoulliProbs
 from ppl.distributions.beta import Beta
 from ppl.distributions.binomial import Binomial, BinomialLogits, BinomialProbs
@@ -83,6 +83,7 @@ __all__ = [
     "as_distribution",
     "biject_to",
     "constraints",
+    "flows",
     "kl_divergence",
     "register_kl",
     "transforms",

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._errors import ArgumentTypeError, ShapeError
 from ppl._pytree import static
@@ -114,7 +115,7 @@ class SciPyDistribution(AbstractForeign):
             full = np.broadcast_shapes(x.shape[: x.ndim - self.event_dim], out)
             return np.asarray(density(x)).reshape(full).astype(dtype)
 
-        if not isinstance(value, jax.core.Tracer):
+        if not isinstance(value, Tracer):
             return self._over(computed(value))
         result = jax.ShapeDtypeStruct(out, dtype)
 

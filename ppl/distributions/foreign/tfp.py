@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike, Key, Shape
@@ -88,7 +89,7 @@ class BijectorImage(Constraint):
     def __call__(self, value: ArrayLike) -> Any:
         log_prob = self.of.log_prob(value)
         inside = (log_prob > -jnp.inf) & ~jnp.isnan(log_prob)
-        concrete = isinstance(inside, jax.core.Tracer) or isinstance(value, jax.Array)
+        concrete = isinstance(inside, Tracer) or isinstance(value, jax.Array)
         return inside if concrete else np.asarray(inside)
 
     def feasible_like(self, prototype: ArrayLike) -> Any:

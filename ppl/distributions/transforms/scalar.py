@@ -127,7 +127,8 @@ class AbsTransform(Transform):
             hint="Use a distribution of absolute values, such as HalfNormal.",
         )
 
-    inverse_and_log_det = forward_and_log_det
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        return self.forward_and_log_det(y)
 
     def call_with_intermediates(self, x: ArrayLike) -> tuple[Array, Any]:
         return self(x), None
