@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -27,7 +28,6 @@ from ppl._typing import ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution
-from ppl.distributions.foreign.adapt import as_distribution
 from ppl.distributions.unit import Unit
 
 __all__ = [
@@ -104,8 +104,9 @@ def sample(
     """
     name, line = _checked_name(name), caller_line()
     if not isinstance(fn, Distribution):
+        foreign = importlib.import_module("ppl.distributions.foreign")  # rarely needed
         try:
-            fn = as_distribution(fn)
+            fn = foreign.as_distribution(fn)
         except ArgumentTypeError as error:
             message = f"{str(error).removesuffix(error.hint).rstrip(' .')} ({line})."
             raise ArgumentTypeError(
