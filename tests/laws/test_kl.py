@@ -131,6 +131,14 @@ def test_continuous_divergences_are_the_integral(family, density, ends, p, q):
     assert abs(result - expected) < 2e-5 * (1 + expected)
 
 
+def test_normal_scales_far_apart():
+    for ratio in (1e-30, 1e-3, 1e15):
+        expected = 0.5 * (ratio**2 - 1) - np.log(ratio)
+        for family in (dist.HalfNormal, lambda s: dist.Normal(0.0, s)):
+            result = kl_divergence(family(ratio), family(1.0))
+            np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
 def test_gamma_and_exponential_agree():
     one, other = dist.Exponential(2.0), dist.Exponential(0.7)
     as_gamma = dist.Gamma(1.0, 2.0), dist.Gamma(1.0, 0.7)

@@ -82,6 +82,13 @@ def test_cuts_far_out_keep_positive_probabilities():
     assert np.isfinite(gradient).all()
 
 
+def test_the_l1_ball_is_smooth_at_its_centre():
+    inverse = t.L1BallTransform().inv
+    np.testing.assert_allclose(jax.jacrev(inverse)(np.zeros(3, np.float32)), np.eye(3))
+    near = np.array([0.6, -0.3, 0.05], np.float32)
+    assert np.isfinite(jax.jacrev(inverse)(near)).all()
+
+
 def test_recursion_is_the_loop():
     transform = t.RecursiveLinearTransform(np.stack([MATRIX, -MATRIX]))
     x = X[:4, :2]

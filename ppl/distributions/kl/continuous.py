@@ -34,17 +34,22 @@ from ppl.distributions.uniform import Uniform
 # --- normal and its relatives ---------------------------------------------------------
 
 
+def _spread(ratio: ArrayLike) -> Array:
+    """Of centred normal distributions with this ratio of standard deviations."""
+    (ratio,) = as_floats(ratio)
+    return deviance(1.0, ratio) + 0.5 * jnp.square(ratio - 1.0)
+
+
 @register_kl(HalfNormal, HalfNormal)
 def _half_normal(p: HalfNormal, q: HalfNormal) -> Array:
-    ratio = jnp.square(p.scale / q.scale)
-    return 0.5 * deviance(1.0, ratio)
+    return _spread(p.scale / q.scale)
 
 
 @register_kl(Normal, Normal)
 @register_kl(LogNormal, LogNormal)
 def _normal(p: Normal | LogNormal, q: Normal | LogNormal) -> Array:
-    ratio = jnp.square(p.scale / q.scale)
-    return 0.5 * (deviance(1.0, ratio) + jnp.square((p.loc - q.loc) / q.scale))
+    gap = jnp.square((p.loc - q.loc) / q.scale)
+    return _spread(p.scale / q.scale) + 0.5 * gap
 
 
 @register_kl(MultivariateNormal, MultivariateNormal)
@@ -53,10 +58,10 @@ def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Array:
     shape = (*batch, *p.event_shape * 2)
     columns = jnp.moveaxis(jnp.broadcast_to(p.scale_tril, shape), -1, 0)
     ratio = jnp.moveaxis(solve_lower(q.scale_tril, columns), 0, -1)  # Lq^-1 Lp
-    own = jnp.square(jnp.diagonal(ratio, axis1=-2, axis2=-1))
+    own = _spread(jnp.diagonal(ratio, axis1=-2, axis2=-1)).sum(-1)
     below = jnp.square(jnp.tril(ratio, -1)).sum((-2, -1))
     gap = solve_lower(q.scale_tril, jnp.asarray(p.loc - q.loc))
-    return 0.5 * (deviance(1.0, own).sum(-1) + below + jnp.square(gap).sum(-1))
+    return own + 0.5 * (below + jnp.square(gap).sum(-1))
 
 
 # --- gamma, beta and Dirichlet --------------------------------------------------------

@@ -43,8 +43,12 @@ class L1BallTransform(Transform):
         size = jnp.abs(y)
         eps = jnp.finfo(y.dtype).eps
         after = jnp.maximum(1.0 - jax.lax.cumsum(size, axis=y.ndim - 1), eps * eps)
-        x = 0.5 * jnp.sign(y) * jnp.log1p(2.0 * size / after)
-        log_left = jnp.log(after + size)
+        left = after + size
+        near = 2.0 * size < left  # elsewhere what is left after says it better
+        inner = jnp.arctanh(jnp.where(near, y / left, 0.0))
+        outer = 0.5 * jnp.log1p(2.0 * jnp.where(near, left, size) / after)
+        x = jnp.where(near, inner, jnp.sign(y) * outer)
+        log_left = jnp.log(left)
         # the slope of tanh is (after / left) (after + 2 size) / left
         log_det = log_left - jnp.log(after) - jnp.log(after + 2.0 * size)
         return x, log_det.sum(-1)
