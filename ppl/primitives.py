@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -86,7 +87,7 @@ def sample(
 
     Args:
         name: The name of the site, unique in the model.
-        fn: Its distribution.
+        fn: Its distribution; one of TFP on JAX, FlowJAX or SciPy (frozen) is adapted.
         obs: The observed value, of shape `fn.shape()` as expanded by the plates.
         rng_key: A key for this draw, else the `seed` handler gives one.
         sample_shape: Extra leading batch dims for `fn`.
@@ -103,12 +104,14 @@ def sample(
     """
     name, line = _checked_name(name), caller_line()
     if not isinstance(fn, Distribution):
-        raise ArgumentTypeError(
-            f"needs a distribution, got {type(fn).__name__} ({line}).",
-            site=name,
-            value=fn,
-            hint="Write sample(name, ppl.distributions.Normal(0.0, 1.0)).",
-        )
+        foreign = importlib.import_module("ppl.distributions.foreign")  # rarely needed
+        try:
+            fn = foreign.as_distribution(fn)
+        except ArgumentTypeError as error:
+            message = f"{str(error).removesuffix(error.hint).rstrip(' .')} ({line})."
+            raise ArgumentTypeError(
+                message, site=name, value=fn, hint=error.hint
+            ) from None
     fn.check_parameters(site=name)  # of what is concrete; the model check sees all
     if sample_shape:
         fn = fn.expand_by(sample_shape)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A private module directly in ppl/ that is not listed is a helper, at the bottom.
 LAYERS = {
     "ppl.infer.engine": 0,
+    "ppl.nn": 0,
     "ppl.distributions": 1,
     "ppl._sites": 2,
     "ppl.primitives": 2,
@@ -61,6 +62,9 @@ APART = {
     "ppl.infer.engine.sinks": {"base"},
     "ppl.infer.guides": {"base"},
 }
+
+# What is about siblings and nothing else knows all of them; none of them knows it.
+ABOUT_SIBLINGS = ("ppl.distributions.kl",)
 
 # Third parties that a user may do without, or that cost too much to import at once.
 OPTIONAL = {
@@ -209,6 +213,8 @@ def siblings_stay_apart(module: Module) -> Iterator[str]:
             if not (module.name.startswith(inside) and target.startswith(inside)):
                 continue
             own = module.name.removeprefix(inside).split(".")[0]
+            if inside + own in ABOUT_SIBLINGS:
+                continue
             theirs = target.removeprefix(inside).split(".")[0]
             if own != theirs and theirs not in bases and not theirs.startswith("_"):
                 yield (

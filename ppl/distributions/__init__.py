@@ -1,5 +1,8 @@
 """Distributions, constraints and transforms under NumPyro's names."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ppl.distributions import constraints, transforms
 from ppl.distributions.bernoulli import Bernoulli, BernoulliLogits, BernoulliProbs
 from ppl.distributions.beta import Beta
@@ -32,6 +35,29 @@ from ppl.distributions.transforms import biject_to
 from ppl.distributions.uniform import Uniform
 from ppl.distributions.unit import Unit
 
+if TYPE_CHECKING:
+    from ppl.distributions import flows
+    from ppl.distributions.custom import CustomDist
+    from ppl.distributions.foreign import (
+        FlowJAXDistribution,
+        SciPyDistribution,
+        TFPDistribution,
+        as_distribution,
+    )
+    from ppl.distributions.kl import kl_divergence, register_kl
+
+# Imported when they are used first: most models need none of them.
+_LATER = {
+    "CustomDist": "ppl.distributions.custom",
+    "FlowJAXDistribution": "ppl.distributions.foreign",
+    "SciPyDistribution": "ppl.distributions.foreign",
+    "TFPDistribution": "ppl.distributions.foreign",
+    "as_distribution": "ppl.distributions.foreign",
+    "flows": "ppl.distributions",
+    "kl_divergence": "ppl.distributions.kl",
+    "register_kl": "ppl.distributions.kl",
+}
+
 __all__ = [
     "Bernoulli",
     "BernoulliLogits",
@@ -45,10 +71,12 @@ __all__ = [
     "CategoricalLogits",
     "CategoricalProbs",
     "Cauchy",
+    "CustomDist",
     "Delta",
     "Dirichlet",
     "Distribution",
     "Exponential",
+    "FlowJAXDistribution",
     "Gamma",
     "HalfCauchy",
     "HalfNormal",
@@ -64,11 +92,29 @@ __all__ = [
     "NormalGLM",
     "Poisson",
     "PoissonLogGLM",
+    "SciPyDistribution",
     "StudentT",
+    "TFPDistribution",
     "TransformedDistribution",
     "Uniform",
     "Unit",
+    "as_distribution",
     "biject_to",
     "constraints",
+    "flows",
+    "kl_divergence",
+    "register_kl",
     "transforms",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'ppl.distributions' has no attribute {name!r}")
+    if _LATER[name] == __name__:  # a module of this package
+        return importlib.import_module(f"{__name__}.{name}")
+    return getattr(importlib.import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -127,6 +127,64 @@ CASES = [
     ConstraintCase(
         c.sphere, [[0.6, -0.8], [1]], [[0.6, 0.7], [INF]], "must have Euclidean norm 1"
     ),
+    ConstraintCase(c.softplus_positive, [1e-30, 3], [0.0, -1.0, INF], "must be > 0"),
+    ConstraintCase(c.complex, [0.0, -3.0], [INF, -INF], "must be finite"),
+    ConstraintCase(
+        c.l1_ball,
+        [[0.25, -0.75], [0.0, 0.0], [-0.5]],
+        [[0.5, -0.6], [INF]],
+        "must have absolute values that sum to at most 1",
+    ),
+    ConstraintCase(
+        c.zero_sum(),
+        [[1.0, -3.0, 2.0], [0.0]],
+        [[1.0, -1.1], [INF, -INF]],
+        "must sum to 0 along the last dim",
+    ),
+    ConstraintCase(
+        c.zero_sum(2),
+        [[[1.0, -1.0], [-1.0, 1.0]]],
+        [[[1.0, -1.0], [1.0, -1.0]], [[1.0, 1.0], [-1.0, -1.0]]],
+        "must sum to 0 along the last 2 dims",
+    ),
+    ConstraintCase(
+        c.multinomial(3),
+        [[1, 2, 0], [3.0, 0.0]],
+        [[1, 1], [4, -1], [1.5, 1.5], [INF, 0]],
+        "must be nonnegative integers that sum to 3",
+    ),
+    ConstraintCase(
+        c.positive_definite_circulant_vector,
+        [[2.0, 0.5, 0.5], [1.0, 0.2, 0.1, 0.2], [1.0]],
+        [[1.0, 2.0, 2.0], [2.0, 0.5, 0.1], [-1.0, 0.0], [1.0, INF, INF]],
+        "must be the first row of a positive definite circulant matrix",
+    ),
+    ConstraintCase(
+        c.softplus_lower_cholesky,
+        [[[2.0, 0.0], [-5.0, 0.1]]],
+        [[[2.0, 0.1], [0.0, 1.0]], [[2.0, 0.0], [1.0, 0.0]]],
+        "must be a lower Cholesky factor with positive diagonal",
+    ),
+    ConstraintCase(
+        c.scaled_unit_lower_cholesky,
+        [[[2.0, 0.0], [-5.0, 0.1]]],
+        [[[2.0, 0.1], [0.0, 1.0]], [[2.0, 0.0], [1.0, 0.0]]],
+        "must be a lower Cholesky factor with positive diagonal",
+    ),
+    ConstraintCase(
+        c.cat([c.positive, c.unit_interval], -1, [1, 2]),
+        [[3.0, 0.5, 1.0]],
+        [[0.0, 0.5, 0.5], [3.0, 1.5, 0.5]],
+        "along dim -1 must have 1 of which each must be > 0, then 2 of which each must "
+        "be in [0, 1]",
+    ),
+    ConstraintCase(
+        c.cat([c.real_vector, c.simplex], -1, [1, 2]),
+        [[-7.0, 0.25, 0.75]],
+        [[INF, 0.25, 0.75], [1.0, 1.0, 1.0]],
+        "along dim -1 must have 1 of which each must be finite, then 2 of which each "
+        "must be nonnegative and sum to 1",
+    ),
 ]
 IDS = [str(case.constraint) for case in CASES]
 
@@ -228,6 +286,26 @@ def test_values_of_too_few_dims_are_named():
     for constraint in (c.lower_cholesky, c.positive_definite, c.corr_matrix):
         with pytest.raises(ValueError, match="must be square"):
             constraint(np.ones((2, 3)))
+
+
+def test_complex_numbers_are_judged():
+    for value, verdict in ((1 + 2j, True), (complex(1.0, NAN), False)):
+        assert c.complex(np.asarray(value)) == verdict
+        assert c.complex(jnp.asarray(value)) == verdict
+    assert c.complex.feasible_like(np.ones(2, np.complex64)).dtype == np.complex64
+
+
+def test_parts_must_fit():
+    pair = c.cat([c.positive, c.real], 0, [2, 1])
+    assert np.asarray(pair([1.0, 2.0, -3.0])).tolist() == [True, True, True]
+    with pytest.raises(ValueError, match="need 3 along dim 0"):
+        pair(np.ones(4))
+    with pytest.raises(ValueError, match="there is no dim 0"):
+        pair(1.0)
+    with pytest.raises(ValueError, match="one length for each"):
+        c.cat([c.positive], 0, [2, 1])
+    with pytest.raises(ValueError, match="whole numbers"):
+        c.cat([c.positive], 0, [-1])
 
 
 def test_what_is_not_known_says_so():

@@ -36,6 +36,17 @@ CONTINUOUS = [
     (c.real_matrix, (3, 2)),
     (c.independent(c.positive, 2), (2, 2)),
     (c.independent(c.simplex, 1), (2, 3)),
+    (c.softplus_positive, ()),
+    (c.complex, (2,)),
+    (c.independent(c.complex, 1), (2, 2)),
+    (c.cat([c.positive, c.real], -1, [1, 2]), (3,)),
+    (c.cat([c.real, c.real], -1), (2,)),
+    (c.cat([c.real_vector, c.simplex], -1, [1, 3]), (3,)),
+    (c.l1_ball, (2,)),
+    (c.zero_sum(1), (3,)),
+    (c.zero_sum(2), (3, 2)),
+    (c.softplus_lower_cholesky, (3,)),
+    (c.scaled_unit_lower_cholesky, (3,)),
     (c.simplex, (3,)),
     (c.ordered_vector, (3,)),
     (c.positive_ordered_vector, (3,)),
@@ -47,7 +58,8 @@ CONTINUOUS = [
 ]
 NO_BIJECTION = [
     *(c.boolean, c.integer_interval(0, 3), c.nonnegative_integer, c.positive_integer),
-    *(c.independent(c.boolean, 1), c.dependent, c.sphere),
+    *(c.independent(c.boolean, 1), c.dependent, c.sphere, c.multinomial(3)),
+    c.positive_definite_circulant_vector,
 ]
 
 IMAGES = [
@@ -108,7 +120,8 @@ def free_part(constraint, value):
         constraint = constraint.base
     if isinstance(constraint, c.Simplex):
         return value[..., :-1].ravel()
-    if isinstance(constraint, c.LowerCholesky | c.PositiveDefinite):
+    triangles = c.LowerCholesky, c.SoftplusLowerCholesky, c.ScaledUnitLowerCholesky
+    if isinstance(constraint, (*triangles, c.PositiveDefinite)):
         return value[..., *np.tril_indices(value.shape[-1])].ravel()
     if isinstance(constraint, c.CorrCholesky | c.CorrMatrix):
         return value[..., *np.tril_indices(value.shape[-1], -1)].ravel()
@@ -123,8 +136,13 @@ def arguments(case, dtype, points=POINTS):
     return free.astype(dtype), onto
 
 
+def as_real(a):
+    a = np.asarray(a)
+    return np.stack([a.real, a.imag], -1) if np.iscomplexobj(a) else a
+
+
 def close(a, b, tolerance):
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = as_real(a).astype(np.float64), as_real(b).astype(np.float64)
     assert a.shape == b.shape
     np.testing.assert_array_less(abs(a - b), tolerance * (1 + abs(b)))
 
@@ -150,7 +168,7 @@ def test_inverse_undoes_forward(case, dtype):
     tolerance = 1e-4 if dtype == np.float32 else 1e-9
     close(back, x, tolerance)
     close(log_det_back, -log_det, tolerance)
-    assert y.dtype == x.dtype == log_det.dtype == dtype
+    assert y.real.dtype == x.dtype == log_det.dtype == dtype
     assert log_det.shape == x.shape[: x.ndim - transform.domain.event_dim]
     assert transform.forward_shape(x.shape) == y.shape
     assert transform.inverse_shape(y.shape) == x.shape
@@ -164,8 +182,8 @@ def test_log_det_is_that_of_the_jacobian(case, x64):
     free, onto = arguments(case, np.float64, points=100)
     domain, codomain = transform.domain, transform.codomain
 
-    def of(function, constraint):
-        jacobian = jax.jacfwd(lambda u: free_part(constraint, function(u)))
+    def of(function, constraint, pick=free_part):
+        jacobian = jax.jacfwd(lambda u: pick(constraint, function(u)))
 
         def log_det(u):
             matrix = jacobian(u)
@@ -177,7 +195,8 @@ def test_log_det_is_that_of_the_jacobian(case, x64):
     @jax.vmap
     def both(u):
         x = onto(u)
-        whole = of(lambda u: transform(onto(u)), codomain)(u)
+        pick = None if case.free is None else lambda _, value: case.free(value)
+        whole = of(lambda u: transform(onto(u)), codomain, pick or free_part)(u)
         return transform.forward_and_log_det(x)[1], whole - of(onto, domain)(u)
 
     log_det, expected = both(free)

@@ -1,8 +1,11 @@
 """The transforms that the laws of transforms are checked on."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from scipy.linalg import null_space
 
 from ppl.distributions import constraints as c
 from ppl.distributions import transforms as t
@@ -14,6 +17,8 @@ class TransformCase(NamedTuple):
     `far` says what holds for arguments up to a thousand: the result is strictly
     "inside" the codomain, or is "finite", or may overflow (""). `spread` is the size of
     the free numbers that are tried: small where float32 would tell little otherwise.
+    `free` picks the coordinates of a result that may be chosen freely, where the law
+    cannot know them from the codomain.
     """
 
     name: str
@@ -21,6 +26,50 @@ class TransformCase(NamedTuple):
     shape: tuple[int, ...] = ()
     far: str = "finite"
     spread: float = 1.0
+    free: Callable[[Any], Any] | None = None
+
+
+def parts_of_complex(value):
+    return jnp.stack([value.real, value.imag], -1).ravel()
+
+
+def free_coefficients(*shape):
+    """The free real numbers among the Fourier coefficients of a real array."""
+    freq = np.indices((*shape[:-1], shape[-1] // 2 + 1)).reshape(len(shape), -1).T
+    seen, real, imaginary = set(), [], []
+    for place, index in enumerate(map(tuple, freq)):
+        mirror = tuple(-i % n for i, n in zip(index, shape, strict=True))
+        if mirror in seen:
+            continue
+        seen.add(index)
+        real.append(place)
+        if mirror != index:
+            imaginary.append(place)
+
+    def pick(value):
+        flat = value.ravel()
+        return jnp.concatenate(
+            [flat.real[np.array(real)], flat.imag[np.array(imaginary)]]
+        )
+
+    return pick
+
+
+def on_the_plane(*shape):
+    """Coordinates in an orthonormal basis of the arrays that sum to zero."""
+    bases = [null_space(np.ones((1, n))) for n in shape]
+
+    def pick(value):
+        for axis, basis in enumerate(bases):
+            value = jnp.moveaxis(jnp.moveaxis(value, axis, -1) @ basis, -1, axis)
+        return value.ravel()
+
+    return pick
+
+
+def but_last_of_simplex(value):
+    """Of a number, then a simplex of 3."""
+    return value[:3]
 
 
 TRIL = np.array([[2.0, 0.0, 0.0], [-0.5, 0.7, 0.0], [0.3, 1.1, 0.4]])
@@ -100,4 +149,85 @@ TRANSFORMS = [
     TransformCase("logit", t.SigmoidTransform().inv),
     TransformCase("unbroken stick", t.StickBreakingTransform().inv, (4,)),
     TransformCase("free correlation factor", t.CorrCholeskyTransform().inv, (3, 3)),
+    TransformCase(
+        "softplus factor", t.SoftplusLowerCholeskyTransform(), (6,), "inside"
+    ),
+    TransformCase(
+        "scaled unit factor", t.ScaledUnitLowerCholeskyTransform(), (6,), "inside"
+    ),
+    TransformCase("l1 ball", t.L1BallTransform(), (3,), "inside", 0.5),
+    TransformCase("cuts of a simplex", t.SimplexToOrderedTransform(0.3), (4,)),
+    TransformCase(
+        "simplex of cuts", t.SimplexToOrderedTransform(-1.0).inv, (3,), "", 0.5
+    ),
+    TransformCase(
+        "zero sum", t.ZeroSumTransform(), (3,), "finite", 1.0, on_the_plane(4)
+    ),
+    TransformCase(
+        "zero sum of matrices",
+        t.ZeroSumTransform(2),
+        (2, 3),
+        "finite",
+        1.0,
+        on_the_plane(3, 4),
+    ),
+    TransformCase("complex", t.ComplexTransform(), (2,), "", 1.0, parts_of_complex),
+    TransformCase(
+        "Fourier, even",
+        t.RealFastFourierTransform(),
+        (6,),
+        "",
+        1.0,
+        free_coefficients(6),
+    ),
+    TransformCase(
+        "Fourier of matrices",
+        t.RealFastFourierTransform((4, 3), 2),
+        (4, 3),
+        "",
+        1.0,
+        free_coefficients(4, 3),
+    ),
+    TransformCase(
+        "packed coefficients, odd",
+        t.PackRealFastFourierCoefficientsTransform((5,)),
+        (5,),
+        "",
+        1.0,
+        free_coefficients(5),
+    ),
+    TransformCase(
+        "packed coefficients, even",
+        t.PackRealFastFourierCoefficientsTransform((4,)),
+        (4,),
+        "",
+        1.0,
+        free_coefficients(4),
+    ),
+    TransformCase("cosine", t.DiscreteCosineTransform(smooth=1.0), (5,), "inside"),
+    TransformCase("cosine of columns", t.DiscreteCosineTransform(-2), (4, 2), "inside"),
+    TransformCase("Haar", t.HaarTransform(flip=True), (7,), "inside"),
+    TransformCase("Haar of columns", t.HaarTransform(-2), (4, 2), "inside"),
+    TransformCase(
+        "recursion",
+        t.RecursiveLinearTransform(TRIL[:2, :2] / 3, np.array([1.0, -1.0])),
+        (4, 2),
+        "inside",
+    ),
+    TransformCase(
+        "parts that are numbers",
+        t.CatTransform([t.ExpTransform(), t.AffineTransform(1.0, 2.0)], -1, [2, 1]),
+        (3,),
+        "inside",
+    ),
+    TransformCase(
+        "parts of which one grows",
+        t.CatTransform(
+            [t.biject_to(c.real_vector), t.StickBreakingTransform()], -1, [1, 2]
+        ),
+        (3,),
+        "inside",
+        1.0,
+        but_last_of_simplex,
+    ),
 ]

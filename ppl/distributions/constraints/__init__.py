@@ -15,7 +15,9 @@ from ppl.distributions.constraints.arrays import (
     PositiveDefinite,
     PositiveOrderedVector,
     PositiveSemidefinite,
+    ScaledUnitLowerCholesky,
     Simplex,
+    SoftplusLowerCholesky,
     Sphere,
 )
 from ppl.distributions.constraints.base import (
@@ -28,6 +30,7 @@ from ppl.distributions.constraints.base import (
 )
 from ppl.distributions.constraints.numbers import (
     Boolean,
+    Complex,
     GreaterThan,
     GreaterThanEq,
     HalfLine,
@@ -38,10 +41,20 @@ from ppl.distributions.constraints.numbers import (
     LessThanEq,
     OpenInterval,
     Real,
+    SoftplusPositive,
+)
+from ppl.distributions.constraints.vectors import (
+    Cat,
+    L1Ball,
+    Multinomial,
+    PositiveDefiniteCirculantVector,
+    ZeroSum,
 )
 
 boolean = Boolean()
+cat = Cat
 circular = Interval(-math.pi, math.pi)
+complex = Complex()
 corr_cholesky = CorrCholesky()
 corr_matrix = CorrMatrix()
 dependent = Dependent()
@@ -51,24 +64,31 @@ independent = IndependentConstraint
 integer_greater_than = IntegerGreaterThan
 integer_interval = IntegerInterval
 interval = Interval
+l1_ball = L1Ball()
 less_than = LessThan
 less_than_eq = LessThanEq
 lower_cholesky = LowerCholesky()
+multinomial = Multinomial
 nonnegative = GreaterThanEq(0.0)
 nonnegative_integer = IntegerGreaterThan(0)
 open_interval = OpenInterval
 ordered_vector = OrderedVector()
 positive = GreaterThan(0.0)
 positive_definite = PositiveDefinite()
+positive_definite_circulant_vector = PositiveDefiniteCirculantVector()
 positive_integer = IntegerGreaterThan(1)
 positive_ordered_vector = PositiveOrderedVector()
 positive_semidefinite = PositiveSemidefinite()
 real = Real()
 real_matrix = IndependentConstraint(real, 2)
 real_vector = IndependentConstraint(real, 1)
+scaled_unit_lower_cholesky = ScaledUnitLowerCholesky()
 simplex = Simplex()
+softplus_lower_cholesky = SoftplusLowerCholesky()
+softplus_positive = SoftplusPositive()
 sphere = Sphere()
 unit_interval = Interval(0.0, 1.0)
+zero_sum = ZeroSum
 
 
 def is_dependent(constraint: Constraint) -> bool:
@@ -80,8 +100,10 @@ def is_dependent(constraint: Constraint) -> bool:
 
 __all__ = [
     "Boolean",
+    "Cat",
     "AbstractByValue",
     "Constraint",
+    "Complex",
     "CorrCholesky",
     "CorrMatrix",
     "Dependent",
@@ -90,21 +112,30 @@ __all__ = [
     "HalfLine",
     "IndependentConstraint",
     "IntegerGreaterThan",
+    "L1Ball",
     "IntegerInterval",
     "Interval",
     "LessThan",
     "LessThanEq",
     "LowerCholesky",
+    "Multinomial",
     "OpenInterval",
     "OrderedVector",
     "PositiveDefinite",
+    "PositiveDefiniteCirculantVector",
     "PositiveOrderedVector",
     "PositiveSemidefinite",
     "Real",
+    "ScaledUnitLowerCholesky",
     "Simplex",
+    "SoftplusLowerCholesky",
+    "SoftplusPositive",
     "Sphere",
+    "ZeroSum",
     "boolean",
+    "cat",
     "circular",
+    "complex",
     "corr_cholesky",
     "corr_matrix",
     "dependent",
@@ -115,9 +146,11 @@ __all__ = [
     "integer_interval",
     "interval",
     "is_dependent",
+    "l1_ball",
     "less_than",
     "less_than_eq",
     "lower_cholesky",
+    "multinomial",
     "namespace",
     "nonnegative",
     "nonnegative_integer",
@@ -125,14 +158,19 @@ __all__ = [
     "ordered_vector",
     "positive",
     "positive_definite",
+    "positive_definite_circulant_vector",
     "positive_integer",
     "positive_ordered_vector",
     "positive_semidefinite",
     "real",
     "real_matrix",
     "real_vector",
+    "scaled_unit_lower_cholesky",
     "shape_of",
     "simplex",
+    "softplus_lower_cholesky",
+    "softplus_positive",
     "sphere",
     "unit_interval",
+    "zero_sum",
 ]

@@ -143,6 +143,36 @@ class LowerCholesky(Constraint):
 
 
 @pytree
+class SoftplusLowerCholesky(Constraint):
+    """The same set as `LowerCholesky`, reached with a softplus on the diagonal."""
+
+    event_dim = 2
+    rule = LowerCholesky.rule  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        return _lower(*_square(value, "Cholesky factor"))
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
+class ScaledUnitLowerCholesky(Constraint):
+    """The same set as `LowerCholesky`, reached by rows of a unit triangle, scaled."""
+
+    event_dim = 2
+    rule = LowerCholesky.rule  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        return _lower(*_square(value, "Cholesky factor"))
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return _identity_like(prototype)
+
+
+@pytree
 class CorrCholesky(Constraint):
     """Lower Cholesky factors of correlation matrices: their rows have norm one."""
 

@@ -26,6 +26,34 @@ class Real(Constraint):
 
 
 @pytree
+class Complex(Constraint):
+    """All finite complex numbers."""
+
+    rule = "must be finite"  # type: ignore[assignment]
+
+    def __call__(self, value: ArrayLike) -> Any:
+        xp = namespace(value)
+        return xp.isfinite(xp.asarray(value))
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, 0.0)
+
+
+@pytree
+class SoftplusPositive(Constraint):
+    """The same set as `positive`, reached by a softplus."""
+
+    rule = "must be > 0"  # type: ignore[assignment]
+
+    def __call__(self, value: ArrayLike) -> Any:
+        value = namespace(value).asarray(value)
+        return (value > 0) & (value < np.inf)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, 1.0)
+
+
+@pytree
 class GreaterThan(Constraint):
     """Finite numbers above a bound."""
 

@@ -12,14 +12,26 @@ from ppl.distributions.transforms.base import (
     Transform,
 )
 from ppl.distributions.transforms.biject_to import BijectionRegistry, biject_to
+from ppl.distributions.transforms.fourier import (
+    ComplexTransform,
+    DiscreteCosineTransform,
+    HaarTransform,
+    PackRealFastFourierCoefficientsTransform,
+    RealFastFourierTransform,
+)
 from ppl.distributions.transforms.matrix import (
     CholeskyTransform,
     CorrCholeskyTransform,
     CorrMatrixCholeskyTransform,
     LowerCholeskyTransform,
+    ScaledUnitLowerCholeskyTransform,
+    SoftplusLowerCholeskyTransform,
 )
 from ppl.distributions.transforms.monotone import AbstractMonotoneTransform
+from ppl.distributions.transforms.parts import CatTransform, UnpackTransform
+from ppl.distributions.transforms.recursive import RecursiveLinearTransform
 from ppl.distributions.transforms.scalar import (
+    AbsTransform,
     AffineTransform,
     ExpTransform,
     HalfLineTransform,
@@ -28,6 +40,11 @@ from ppl.distributions.transforms.scalar import (
     PowerTransform,
     SigmoidTransform,
     SoftplusTransform,
+)
+from ppl.distributions.transforms.surfaces import (
+    L1BallTransform,
+    SimplexToOrderedTransform,
+    ZeroSumTransform,
 )
 from ppl.distributions.transforms.vector import (
     LowerCholeskyAffine,
@@ -38,28 +55,42 @@ from ppl.distributions.transforms.vector import (
 )
 
 __all__ = [
+    "AbsTransform",
     "AffineTransform",
     "BijectionRegistry",
+    "CatTransform",
     "CholeskyTransform",
+    "ComplexTransform",
     "ComposeTransform",
     "CorrCholeskyTransform",
     "CorrMatrixCholeskyTransform",
+    "DiscreteCosineTransform",
     "ExpTransform",
+    "HaarTransform",
     "HalfLineTransform",
     "IdentityTransform",
     "IndependentTransform",
     "IntervalTransform",
     "InverseTransform",
+    "L1BallTransform",
     "LowerCholeskyAffine",
     "LowerCholeskyTransform",
     "AbstractMonotoneTransform",
     "OrderedTransform",
+    "PackRealFastFourierCoefficientsTransform",
     "PermuteTransform",
     "PowerTransform",
+    "RealFastFourierTransform",
+    "RecursiveLinearTransform",
     "ReshapeTransform",
+    "ScaledUnitLowerCholeskyTransform",
     "SigmoidTransform",
+    "SimplexToOrderedTransform",
+    "SoftplusLowerCholeskyTransform",
     "SoftplusTransform",
     "StickBreakingTransform",
     "Transform",
+    "UnpackTransform",
+    "ZeroSumTransform",
     "biject_to",
 ]

@@ -20,7 +20,8 @@ class Transform(AbstractByValue):
     A subclass defines `forward_and_log_det` and `inverse_and_log_det`; the rest is
     derived. Log-determinants have the batch shape: the event dims are summed. Where
     the domain or codomain is a surface (simplex, symmetric matrices), the determinant
-    is that of the map between free coordinates: all but the last, or one triangle.
+    is that of the map between free coordinates: all but the last, or one triangle. A
+    transform that says so (`ZeroSumTransform`) compares areas of surfaces instead.
     """
 
     domain: Any = constraints.real
@@ -223,6 +224,12 @@ class ComposeTransform(Transform):
         for part in self.parts:
             support = part.image(support)
         return support
+
+    def __call__(self, x: ArrayLike) -> Array:
+        y = as_float(x)
+        for part in self.parts:
+            y = part(y)
+        return y
 
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         event_dim = self.domain_dims()

@@ -14,12 +14,16 @@ from ppl.distributions.transforms.base import (
     IndependentTransform,
     Transform,
 )
+from ppl.distributions.transforms.fourier import ComplexTransform
 from ppl.distributions.transforms.matrix import (
     CholeskyTransform,
     CorrCholeskyTransform,
     CorrMatrixCholeskyTransform,
     LowerCholeskyTransform,
+    ScaledUnitLowerCholeskyTransform,
+    SoftplusLowerCholeskyTransform,
 )
+from ppl.distributions.transforms.parts import CatTransform
 from ppl.distributions.transforms.scalar import (
     AffineTransform,
     ExpTransform,
@@ -27,7 +31,9 @@ from ppl.distributions.transforms.scalar import (
     IdentityTransform,
     IntervalTransform,
     SigmoidTransform,
+    SoftplusTransform,
 )
+from ppl.distributions.transforms.surfaces import L1BallTransform, ZeroSumTransform
 from ppl.distributions.transforms.vector import OrderedTransform, StickBreakingTransform
 
 Factory = Callable[[Any], Transform]
@@ -97,6 +103,18 @@ def _greater(constraint: constraints.GreaterThan) -> Transform:
     return HalfLineTransform(bound)
 
 
+@biject_to.register(constraints.SoftplusPositive)
+def _softplus_positive(constraint: constraints.SoftplusPositive) -> Transform:
+    del constraint
+    return SoftplusTransform()
+
+
+@biject_to.register(constraints.Complex)
+def _complex(constraint: constraints.Complex) -> Transform:
+    del constraint
+    return ComplexTransform()
+
+
 @biject_to.register(constraints.LessThan)
 @biject_to.register(constraints.LessThanEq)
 def _less(constraint: constraints.LessThan) -> Transform:
@@ -131,6 +149,39 @@ def _independent(constraint: constraints.IndependentConstraint) -> Transform:
     return IndependentTransform(base, constraint.reinterpreted_batch_ndims)
 
 
+@biject_to.register(constraints.Cat)
+def _cat(constraint: constraints.Cat) -> Transform:
+    parts = [biject_to(part) for part in constraint.cseq]
+    if all(isinstance(part, IdentityTransform) for part in parts):
+        return IdentityTransform(constraint)
+    dim, lengths = constraint.dim, []
+    for part, length in zip(parts, constraint.lengths, strict=True):
+        dims = part.codomain.event_dim
+        if dims == part.domain.event_dim == 0:
+            lengths.append(length)
+        elif dim == -1 and dims <= 1:
+            lengths.append(part.inverse_shape((length,))[-1])
+        else:
+            raise ArgumentError(
+                f"{constraint}: parts that are vectors must follow each other along "
+                "the last dim, and parts that are matrices cannot.",
+                value=constraint,
+                hint="Give dim=-1, or make one site of each part.",
+            )
+    return CatTransform(parts, dim, lengths)
+
+
+@biject_to.register(constraints.L1Ball)
+def _l1_ball(constraint: constraints.L1Ball) -> Transform:
+    del constraint
+    return L1BallTransform()
+
+
+@biject_to.register(constraints.ZeroSum)
+def _zero_sum(constraint: constraints.ZeroSum) -> Transform:
+    return ZeroSumTransform(constraint.event_dim)
+
+
 @biject_to.register(constraints.Simplex)
 def _simplex(constraint: constraints.Simplex) -> Transform:
     del constraint
@@ -153,6 +204,18 @@ def _positive_ordered(constraint: constraints.PositiveOrderedVector) -> Transfor
 def _lower_cholesky(constraint: constraints.LowerCholesky) -> Transform:
     del constraint
     return LowerCholeskyTransform()
+
+
+@biject_to.register(constraints.SoftplusLowerCholesky)
+def _softplus_cholesky(constraint: constraints.SoftplusLowerCholesky) -> Transform:
+    del constraint
+    return SoftplusLowerCholeskyTransform()
+
+
+@biject_to.register(constraints.ScaledUnitLowerCholesky)
+def _scaled_unit(constraint: constraints.ScaledUnitLowerCholesky) -> Transform:
+    del constraint
+    return ScaledUnitLowerCholeskyTransform()
 
 
 @biject_to.register(constraints.CorrCholesky)

@@ -15,7 +15,11 @@ from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions import constraints
 from ppl.distributions._linalg import gram
 from ppl.distributions.transforms.base import Transform, as_float
-from ppl.distributions.transforms.scalar import exp_in_range
+from ppl.distributions.transforms.scalar import (
+    SoftplusTransform,
+    exp_in_range,
+    log_softplus,
+)
 
 
 def _side(length: int, *, diagonal: bool) -> int:
@@ -76,6 +80,75 @@ class LowerCholeskyTransform(Transform):
         rows, columns = _strict(y.shape[-1])
         x = jnp.concatenate([y[..., rows, columns], log_diagonal], axis=-1)
         return x, -log_diagonal.sum(-1)
+
+    def forward_shape(self, shape: Shape) -> Shape:
+        return _matrix_shape(shape, diagonal=True)
+
+    def inverse_shape(self, shape: Shape) -> Shape:
+        return (*shape[:-2], shape[-1] * (shape[-1] + 1) // 2)
+
+
+@pytree
+class SoftplusLowerCholeskyTransform(Transform):
+    """Like `LowerCholeskyTransform`, with the softplus of the last numbers instead."""
+
+    domain = constraints.real_vector
+    codomain = constraints.softplus_lower_cholesky
+
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
+        x = as_float(x)
+        size = _side(x.shape[-1], diagonal=True)
+        below, raw = x[..., :-size], x[..., x.shape[-1] - size :]
+        diagonal, log_det = SoftplusTransform().forward_and_log_det(raw)
+        rows, columns = (np.append(i, np.arange(size)) for i in _strict(size))
+        values = jnp.concatenate([below, diagonal], axis=-1)
+        return _placed(values, size, rows, columns), log_det.sum(-1)
+
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        y = as_float(y)
+        diagonal = jnp.diagonal(y, axis1=-2, axis2=-1)
+        raw, log_det = SoftplusTransform().inverse_and_log_det(diagonal)
+        rows, columns = _strict(y.shape[-1])
+        return jnp.concatenate([y[..., rows, columns], raw], axis=-1), log_det.sum(-1)
+
+    def forward_shape(self, shape: Shape) -> Shape:
+        return _matrix_shape(shape, diagonal=True)
+
+    def inverse_shape(self, shape: Shape) -> Shape:
+        return (*shape[:-2], shape[-1] * (shape[-1] + 1) // 2)
+
+
+@pytree
+class ScaledUnitLowerCholeskyTransform(Transform):
+    """From `n (n + 1) / 2` real numbers to `D U`, `U` with ones on its diagonal.
+
+    First come the entries of `U` below the diagonal, row by row; the softplus of the
+    others is the diagonal matrix `D`, which scales the rows.
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.scaled_unit_lower_cholesky
+
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
+        x = as_float(x)
+        size = _side(x.shape[-1], diagonal=True)
+        below, raw = x[..., :-size], x[..., x.shape[-1] - size :]
+        diagonal, log_det = SoftplusTransform().forward_and_log_det(raw)
+        unit = jnp.eye(size, dtype=x.dtype) + _placed(below, size, *_strict(size))
+        scaled = np.arange(size).astype(x.dtype)  # entries before it, in each row
+        log_det = log_det + scaled * log_softplus(raw)
+        return unit * diagonal[..., None], log_det.sum(-1)
+
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        y = as_float(y)
+        size = y.shape[-1]
+        diagonal = jnp.diagonal(y, axis1=-2, axis2=-1)
+        raw, log_det = SoftplusTransform().inverse_and_log_det(diagonal)
+        rows, columns = _strict(size)
+        below = y[..., rows, columns] / diagonal[..., rows]
+        scaled = np.arange(size).astype(y.dtype)
+        log_det = log_det - scaled * jnp.log(diagonal)
+        return jnp.concatenate([below, raw], axis=-1), log_det.sum(-1)
 
     def forward_shape(self, shape: Shape) -> Shape:
         return _matrix_shape(shape, diagonal=True)

@@ -24,6 +24,8 @@ def _ends(constraint: Constraint) -> _Ends | None:
     match constraint:
         case constraints.Real():
             return _Ends(closed=True)
+        case constraints.SoftplusPositive():
+            return _Ends(0.0)
         case constraints.GreaterThan(lower_bound=low):
             return _Ends(low)
         case constraints.GreaterThanEq(lower_bound=low):

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ppl._errors import ArgumentTypeError
 from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions import constraints
@@ -44,6 +45,13 @@ def _log_logistic_slope(x: Array) -> Array:
 def log_logistic(x: Array) -> Array:
     """Log of the logistic function."""
     return jnp.minimum(x, 0) - jax.lax.log1p(jax.lax.exp(-jax.lax.abs(x)))
+
+
+def log_softplus(x: Array) -> Array:
+    """Log of log(1 + exp(x))."""
+    low = x < -20.0  # there it is x - exp(x) / 2 to all digits
+    inner = jnp.where(low, 0.0, x)
+    return jnp.where(low, x, jnp.log(-log_logistic(-inner)))
 
 
 @functools.cache
@@ -101,6 +109,29 @@ class IdentityTransform(Transform):
 
     def image(self, support: Constraint) -> Constraint:
         return support
+
+
+@pytree
+class AbsTransform(Transform):
+    """`y = |x|`, which is no bijection: it has no inverse and no log-determinant."""
+
+    codomain = constraints.nonnegative
+
+    def __call__(self, x: ArrayLike) -> Array:
+        return jnp.abs(as_float(x))
+
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
+        raise ArgumentTypeError(
+            "AbsTransform is no bijection: two arguments have one absolute value, so "
+            "it has no log-determinant and no density follows from it.",
+            hint="Use a distribution of absolute values, such as HalfNormal.",
+        )
+
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        return self.forward_and_log_det(y)
+
+    def call_with_intermediates(self, x: ArrayLike) -> tuple[Array, Any]:
+        return self(x), None
 
 
 @pytree

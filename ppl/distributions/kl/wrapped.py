@@ -1,0 +1,78 @@
+"""Divergences of points, and of distributions around other distributions."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from ppl._typing import Array
+from ppl.distributions.delta import Delta
+from ppl.distributions.distribution import (
+    Distribution,
+    Independent,
+    MaskedDistribution,
+)
+from ppl.distributions.kl.dispatch import kl_divergence, no_formula, register_kl
+from ppl.distributions.multivariate_normal import MultivariateNormal
+from ppl.distributions.normal import Normal
+from ppl.distributions.transformed import TransformedDistribution
+from ppl.distributions.transforms.scalar import AbsTransform
+
+
+@register_kl(Delta, Distribution)
+def _delta(p: Delta, q: Distribution) -> Array:
+    return p.log_density - q.log_prob(p.v)
+
+
+def _outer(d: Independent, ndims: int) -> Distribution:
+    """The same with `ndims` fewer event dims."""
+    left = d.reinterpreted_batch_ndims - ndims
+    return Independent(d.base_dist, left) if left else d.base_dist
+
+
+@register_kl(Independent, Independent)
+def _independent(p: Independent, q: Independent) -> Array:
+    shared = min(p.reinterpreted_batch_ndims, q.reinterpreted_batch_ndims)
+    inner = kl_divergence(_outer(p, shared), _outer(q, shared))
+    return inner.sum(tuple(range(-shared, 0)))
+
+
+def _as_joint(d: Independent) -> MultivariateNormal | None:
+    """Independent normal variables as one vector, or None for anything else."""
+    if not isinstance(d.base_dist, Normal) or d.reinterpreted_batch_ndims != 1:
+        return None
+    base = d.base_dist
+    scale = jnp.broadcast_to(base.scale, base.batch_shape)
+    size = base.batch_shape[-1]
+    diagonal = scale[..., None] * jnp.eye(size, dtype=scale.dtype)
+    loc = jnp.broadcast_to(base.loc, base.batch_shape)
+    return MultivariateNormal(loc, scale_tril=diagonal, validate_args=False)
+
+
+@register_kl(Independent, MultivariateNormal)
+def _independent_joint(p: Independent, q: MultivariateNormal) -> Array:
+    if (joint := _as_joint(p)) is None:
+        raise no_formula(p, q)
+    return kl_divergence(joint, q)
+
+
+@register_kl(MultivariateNormal, Independent)
+def _joint_independent(p: MultivariateNormal, q: Independent) -> Array:
+    if (joint := _as_joint(q)) is None:
+        raise no_formula(p, q)
+    return kl_divergence(p, joint)
+
+
+@register_kl(MaskedDistribution, MaskedDistribution)
+def _masked(p: MaskedDistribution, q: MaskedDistribution) -> Array:
+    both = jnp.asarray(p._mask) & jnp.asarray(q._mask)
+    return jnp.where(both, kl_divergence(p.base_dist, q.base_dist), 0.0)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Array:
+    """One bijection on both sides changes nothing."""
+    if p.transforms != q.transforms:
+        raise no_formula(p, q, " whose transforms differ")
+    if any(isinstance(part, AbsTransform) for part in p.transforms):
+        raise no_formula(p, q, " by a transform that is no bijection")
+    return kl_divergence(p.base_dist, q.base_dist)
