@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike
-from ppl.distributions._special import as_floats, log1mexp, polynomial
+from ppl.distributions._special import LOG_2, as_floats, fused, log1mexp, polynomial
 
 EULER = 0.5772156649015329
 _FAR = 60.0  # exp(-60) is nothing beside one, but still a float32
@@ -20,16 +21,41 @@ _BEND = tuple(
 )
 
 
-def log_quotient(x: ArrayLike, y: ArrayLike) -> Array:
-    """log(x / y) of positive numbers: near each other, or too far for a quotient."""
-    x, y = jnp.broadcast_arrays(*as_floats(x, y))
+@jax.custom_jvp
+def _log_quotient(x: Array, y: Array) -> Array:
     near = jnp.abs(x - y) < 0.5 * y
     close = jnp.log1p(jnp.where(near, (x - y) / y, 0.0))
-    quotient = jax.lax.stop_gradient(x / y)
+    quotient = x / y
     held = (quotient > 1e-30) & (quotient < 1e30)
-    middle = jnp.log(jnp.where(held & ~near, x, 1.0) / jnp.where(held, y, 1.0))
+    middle = jnp.log(jnp.where(held, quotient, 1.0))
     apart = jnp.log(x) - jnp.log(y)
     return jnp.where(near, close, jnp.where(held, middle, apart))
+
+
+@_log_quotient.defjvp
+def _log_quotient_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (x, y), (dx, dy) = primals, tangents
+    return _log_quotient(x, y), dx / x - dy / y
+
+
+def log_quotient(x: ArrayLike, y: ArrayLike) -> Array:
+    """log(x / y) of positive numbers: near each other, or too far for a quotient."""
+    return _log_quotient(*jnp.broadcast_arrays(*as_floats(x, y)))
+
+
+@jax.custom_jvp
+def _log_cosh(z: Array) -> Array:
+    size = jnp.abs(z)
+    return size + jnp.log1p(jnp.exp(-2 * size)) - LOG_2
+
+
+@_log_cosh.defjvp
+def _log_cosh_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (z,), (dz,) = primals, tangents
+    return _log_cosh(z), jnp.tanh(z) * dz
+
+
+log_cosh = fused(_log_cosh)
 
 
 def log1mexpexp(t: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from ppl.distributions._special import (
     clip_positive,
     deviance,
     fused,
+    log1mexp,
     log_ratio,
     stirling_rest,
     stirling_slope,
@@ -79,18 +81,30 @@ class AbstractGamma(Distribution):
     def log_prob(self, value: ArrayLike) -> Array:
         return _gamma_log_prob(*self._both(), value)
 
-    def _scaled(self, value: ArrayLike) -> tuple[Array, Array]:
-        a, rate = self._both()
-        return a, rate * jnp.maximum(as_floats(value)[0], 0.0)
+    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        (a, rate), (x,) = self._both(), as_floats(value)
+        outside = x <= 0
+        x = jnp.where(outside, 1 / rate, x)
+        # Below what a float can hold the lower tail is a power of x.
+        least = 2.0**20 * jnp.finfo(x.dtype).tiny
+        tiny = rate * x < least
+        scaled = jnp.where(tiny, least, rate * x)
+        log_least = math.log(float(least))
+        short = a * (jnp.log(jnp.where(tiny, x, 1.0)) + jnp.log(rate) - log_least)
+        lower = log_gammainc(a, scaled) + jnp.where(tiny, short, 0.0)
+        upper = log_gammaincc(a, scaled)
+        upper = jnp.where(tiny, log1mexp(jnp.where(tiny, -lower, 1.0)), upper)
+        lower = jnp.where(outside, -jnp.inf, lower)
+        return lower, jnp.where(outside, 0.0, upper)
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return log_gammainc(*self._scaled(value))
+        return self._log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return log_gammaincc(*self._scaled(value))
+        return self._log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         _, rate = self._both()

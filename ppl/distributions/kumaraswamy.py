@@ -45,7 +45,8 @@ def _log_density_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     flat_a, flat_b = a == 1, b == 1
     by_x = jnp.where(flat_a, 0.0, (a - 1) / jnp.where(flat_a, 1.0, x))
     by_x -= jnp.where(flat_b, 0.0, (b - 1) * jnp.where(flat_b, 1.0, slope))
-    bend = jnp.where(flat_b | (x == 0), 0.0, (b - 1) * log_x * odds)
+    bend = jnp.where(log_x == 0, -1 / a, log_x * odds)
+    bend = jnp.where(flat_b | (x == 0), 0.0, (b - 1) * bend)
     by_a = 1 / a + log_x - bend
     by_b = 1 / b + log1mexp(-a * log_x)
     change = by_x * dx + by_a * da + by_b * db

@@ -8,7 +8,14 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._special import as_floats, open_uniform, softplus, two_shares
+from ppl.distributions._logs import log_cosh
+from ppl.distributions._special import (
+    LOG_2,
+    as_floats,
+    open_uniform,
+    softplus,
+    two_shares,
+)
 from ppl.distributions.distribution import Distribution, distribution, param
 
 
@@ -33,8 +40,7 @@ class Logistic(Distribution):
         return as_floats((value - self.loc) / self.scale)[0]
 
     def log_prob(self, value: ArrayLike) -> Array:
-        size = jnp.abs(self._z(value))
-        return -size - 2 * jnp.log1p(jnp.exp(-size)) - jnp.log(self.scale)
+        return -2 * (log_cosh(0.5 * self._z(value)) + LOG_2) - jnp.log(self.scale)
 
     def cdf(self, value: ArrayLike) -> Array:
         return two_shares(self._z(value))[0]

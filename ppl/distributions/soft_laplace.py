@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._logs import log_cosh
 from ppl.distributions._special import LOG_2, LOG_PI, as_floats, open_uniform
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -47,9 +48,7 @@ class SoftLaplace(Distribution):
         return as_floats((value - self.loc) / self.scale)[0]
 
     def log_prob(self, value: ArrayLike) -> Array:
-        size = jnp.abs(self._z(value))
-        cosh = size + jnp.log1p(jnp.exp(-2 * size)) - LOG_2
-        return -cosh - LOG_PI - jnp.log(self.scale)
+        return -log_cosh(self._z(value)) - LOG_PI - jnp.log(self.scale)
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))

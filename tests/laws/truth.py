@@ -12,9 +12,9 @@ from scipy.special import log_expit
 class Truth:
     """Distribution function and quantiles, from which all else is integrated.
 
-    `logcdf` and `logsf` are asked inside the ends only; `quantile` is given log(q) and
-    log(1 - q), so that it can be right in both tails. `moments` replaces what is
-    infinite, or meant in another sense.
+    The two logarithms are asked inside the ends only. `quantile` is given log(q) and
+    log(1 - q), so that it can be right in both tails; `logpdf_at` is given the value
+    and both of them. `moments` replaces what is infinite, or meant in another sense.
     """
 
     args: tuple[float, ...]
@@ -22,8 +22,8 @@ class Truth:
     inner_logcdf: Callable[[Any], Any]
     inner_logsf: Callable[[Any], Any]
     quantile: Callable[[Any, Any], Any]
-    inner_logpdf: Callable[[Any], Any]
-    moments: tuple[float | None, float | None] = (None, None)
+    logpdf_at: Callable[[Any, Any, Any], Any]
+    moments: tuple[float | None, ...] = (None, None, None)
 
     def support(self) -> tuple[float, float]:
         return self.ends
@@ -52,32 +52,61 @@ class Truth:
         with np.errstate(all="ignore"):
             return self.quantile(np.log(q), np.log1p(-q))
 
-    def _expect(self, fn: Callable[[Any], Any]) -> float:
+    def _expect(self, fn: Callable[[Any, Any, Any], Any]) -> float:
         """The trapezoidal rule over the logit of the probability."""
         step = 0.05
         t = np.arange(-400.0, 400.0, step)
         log_weight = log_expit(t) + log_expit(-t)
         with np.errstate(all="ignore"):
-            terms = fn(self.quantile(log_expit(t), log_expit(-t))) * np.exp(log_weight)
+            log_q, log_p = log_expit(t), log_expit(-t)
+            terms = fn(self.quantile(log_q, log_p), log_q, log_p) * np.exp(log_weight)
         return float(step * np.where(np.isfinite(terms), terms, 0.0).sum())
 
     def mean(self) -> float:
         if self.moments[0] is not None:
             return self.moments[0]
         middle = self.ppf(0.5)
-        return float(middle + self._expect(lambda x: x - middle))
+        return float(middle + self._expect(lambda x, *_: x - middle))
 
     def var(self) -> float:
         if self.moments[1] is not None:
             return self.moments[1]
         mean = self.mean()
-        return self._expect(lambda x: (x - mean) ** 2)
+        return self._expect(lambda x, *_: (x - mean) ** 2)
 
     def std(self) -> float:
         return float(np.sqrt(self.var()))
 
     def entropy(self) -> float:
-        return -self._expect(self.inner_logpdf)
+        if self.moments[2] is not None:
+            return self.moments[2]
+        return -self._expect(self.logpdf_at)
+
+
+def in_doubles(make: Callable[..., Truth]) -> Callable[..., Truth]:
+    """A truth whose parameters are Python's floats."""
+    return lambda *args: make(*map(float, args))
+
+
+class Silent:
+    """A frozen distribution of SciPy that may overflow on the side it does not use."""
+
+    def __init__(self, frozen: Any):
+        self._frozen = frozen
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._frozen, name)
+        return np.errstate(all="ignore")(found) if callable(found) else found
+
+
+def integrated(logpdf: Any, low: float, high: float) -> tuple[float, float, float]:
+    """Mean, variance and entropy of a smooth density on an interval."""
+    node, weight = np.polynomial.legendre.leggauss(20)
+    half = (high - low) / 4000
+    x = (low + half * (2 * np.arange(2000)[:, None] + 1 + node)).ravel()
+    mass = np.exp(logpdf(x)) * np.tile(half * weight, 2000)
+    mean = (mass * x).sum()
+    return mean, (mass * (x - mean) ** 2).sum(), -(mass * logpdf(x)).sum()
 
 
 def bisected(logcdf: Any, low: float, high: float, logsf: Any) -> Any:
@@ -95,4 +124,4 @@ def bisected(logcdf: Any, low: float, high: float, logsf: Any) -> Any:
     return quantile
 
 
-__all__ = ["Truth", "bisected"]
+__all__ = ["Silent", "Truth", "bisected", "in_doubles", "integrated"]
