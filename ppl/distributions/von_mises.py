@@ -15,7 +15,6 @@ from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._special import (
     as_floats,
     in_double,
-    log1mexp,
     open_uniform,
     polynomial,
 )
@@ -32,10 +31,11 @@ def _wrapped(angle: Array) -> Array:
     return jnp.clip(turned, -math.pi, math.pi)
 
 
-def _log_beyond(concentration: Array, distance: Array) -> Array:
-    """Log probability of angles from `distance` to pi, on one side of the mean.
+def _log_beyond(concentration: Array, distance: Array, limit: Array) -> Array:
+    """Log probability of angles from `distance` on, on one side of the mean.
 
-    By a Gauss-Legendre rule over as much of the tail as a float can notice.
+    Up to `limit` further, by a Gauss-Legendre rule over as much of the tail as a float
+    can notice.
     """
     count, drop = (40, 38.0) if in_double(distance) else (16, 18.0)
     node, weight = np.polynomial.legendre.leggauss(count)
@@ -49,14 +49,14 @@ def _log_beyond(concentration: Array, distance: Array) -> Array:
     end = 2 * jnp.arcsin(jnp.sqrt(jnp.minimum(half * half + room, 1.0)))
     middle = jnp.sin(0.5 * (end + distance))
     part = jnp.minimum(room / jnp.where(middle > 0, middle, 1.0), 1.0)
-    whole = half * half + room >= 1
+    whole = half * half + room >= jnp.square(jnp.sin(0.5 * (distance + limit)))
     reach = jax.lax.stop_gradient(jnp.where(whole, 1.0, 2 * jnp.arcsin(part)))
-    length = jnp.where(whole, math.pi - distance, reach)
+    length = jnp.where(whole, limit, reach)
 
     u = 0.5 * length * node
     fall = 2 * concentration * jnp.sin(u) * jnp.sin(distance + u)
     total = length * (weight * jnp.exp(-fall)).sum(0)
-    empty = distance >= math.pi
+    empty = limit <= 0
     log_total = jnp.log(jnp.where(empty, 1.0, total))
     outer = -2 * concentration * half * half - _LOG_2PI - jnp.log(i0e(concentration))
     return jnp.where(empty, -jnp.inf, outer + log_total)
@@ -67,19 +67,18 @@ def _log_cdf(loc: Array, concentration: Array, x: Array) -> Array:
     gap = x - loc
     size = jnp.abs(gap)
     back = size > math.pi  # more than half a turn away: seen from the other side
-    beyond = _log_beyond(concentration, jnp.where(back, 2 * math.pi - size, size))
+    apart = jnp.where(back, 2 * math.pi - size, size)
+    beyond = _log_beyond(concentration, apart, math.pi - apart)
     # What one side of the density has beyond the cut at -pi and pi.
-    cut = _log_beyond(concentration, math.pi - jnp.abs(loc))
-    p, c = jnp.exp(beyond), jnp.exp(cut)
+    end = math.pi - jnp.abs(loc)
+    cut = _log_beyond(concentration, end, jnp.abs(loc))
 
     right = loc >= 0
-    low, high = jnp.minimum(beyond, cut), jnp.maximum(beyond, cut)
-    apart = jnp.where(high > low, high - low, 1.0)
-    between = jnp.where(high > low, high + log1mexp(apart), -jnp.inf)
-    between = jnp.where(low == -jnp.inf, high, between)
-    both = jnp.where(low == -jnp.inf, high, high + jnp.log1p(jnp.exp(-apart)))
-    both = jnp.where(high > low, both, high + math.log(2.0))
-    lower = jnp.where(right & ~back, both, between)
+    since = _log_beyond(concentration, jnp.where(right, end, size), x + math.pi)
+    none = cut == -jnp.inf
+    both = jnp.where(none, beyond, jnp.logaddexp(beyond, jnp.where(none, 0.0, cut)))
+    lower = jnp.where(right & ~back, both, since)
+    p, c = jnp.exp(beyond), jnp.exp(cut)
     rest = jnp.where(back, p, -p) + jnp.where(right, c, -c)
     return jnp.where(gap > 0, jnp.log1p(jnp.minimum(rest, 0.0)), lower)
 

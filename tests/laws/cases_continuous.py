@@ -114,6 +114,7 @@ def power_law(alpha, low, high):
 
     def size(a, b):
         """The integral of x^alpha from a to b."""
+        a = np.float64(a)
         with np.errstate(all="ignore"):
             near = np.where(b < 2 * a, np.log1p((b - a) / a), np.log(b) - np.log(a))
             if s == 0:
@@ -179,16 +180,10 @@ def polya_gamma(_):
         return np.log(2 * sum(s * sc.erfc(n * y) for n, s in ODD) / PG_MASS)
 
     def logsf(x):
-        def above(x):
-            return (
-                4
-                / np.pi
-                * sum(s / n * np.exp(-0.5 * (np.pi * n) ** 2 * x) for n, s in ODD)
-            )
-
-        return np.where(
-            x < 0.2, log1mexp(-logcdf(x)), np.log((above(x) - above(2.5)) / PG_MASS)
-        )
+        rates = [(0.5 * (np.pi * n) ** 2, s / n) for n, s in ODD]
+        terms = (w * np.exp(-k * x) * -np.expm1(-k * (2.5 - x)) for k, w in rates)
+        above = 4 / np.pi * sum(terms) / PG_MASS
+        return np.where(x < 0.2, log1mexp(-logcdf(x)), np.log(above))
 
     def logpdf(x, *_):
         terms = (s * n * np.exp(-n * n / (8 * x)) for n, s in ODD)
