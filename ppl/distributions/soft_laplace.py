@@ -18,7 +18,7 @@ _HALF_PI = 0.5 * math.pi
 
 def _log_tail(size: Array) -> Array:
     """The log of P(Z > size) for size >= 0."""
-    share = jnp.exp(-jnp.minimum(size, 60.0))  # so small that its arc is itself
+    share = jnp.exp(-jnp.minimum(size, 20.0))  # so small that its arc is itself
     return LOG_2 - LOG_PI - size + jnp.log(jnp.arctan(share) / share)
 
 

@@ -241,7 +241,7 @@ def von_mises(loc, k):
     return Truth(
         (loc, k), (-np.pi, np.pi), logcdf, logsf,
         bisected(logcdf, -np.pi, np.pi, logsf), logpdf,
-        (loc, spread, integrated(logpdf, -np.pi, np.pi)[2]),
+        (loc, spread, integrated(logpdf, -np.pi, np.pi)[2]), circular=True,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class Truth:
     quantile: Callable[[Any, Any], Any]
     logpdf_at: Callable[[Any, Any, Any], Any]
     moments: tuple[float | None, ...] = (None, None, None)
+    circular: bool = False  # its moments are those of directions
 
     def support(self) -> tuple[float, float]:
         return self.ends
@@ -75,7 +76,7 @@ class Truth:
         return self._expect(lambda x, *_: (x - mean) ** 2)
 
     def std(self) -> float:
-        return float(np.sqrt(self.var()))
+        return np.nan if self.circular else float(np.sqrt(self.var()))
 
     def entropy(self) -> float:
         if self.moments[2] is not None:
