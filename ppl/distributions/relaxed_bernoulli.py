@@ -82,11 +82,12 @@ class RelaxedBernoulliLogits(Distribution):
     def _rule(self) -> tuple[Array, Array, Array, Array]:
         """Temperature and minus the size of the logits; nodes and weights in front."""
         temperature, logits = as_floats(self.temperature, self.logits)
-        both = jnp.broadcast_arrays(temperature, -jnp.abs(logits))
-        shape = (len(_NODES),) + (1,) * both[0].ndim
-        dtype = both[0].dtype
+        temperature, logits = jnp.broadcast_arrays(temperature, -jnp.abs(logits))
+        shape = (len(_NODES),) + (1,) * logits.ndim
+        dtype = logits.dtype
         nodes, weights = _NODES.reshape(shape), _WEIGHTS.reshape(shape)
-        return (*both, jnp.asarray(nodes, dtype), jnp.asarray(weights, dtype))
+        nodes, weights = jnp.asarray(nodes, dtype), jnp.asarray(weights, dtype)
+        return temperature, logits, nodes, weights
 
     def _lower_moments(self) -> tuple[Array, Array]:
         """The first two moments for logits of at most zero.
@@ -163,4 +164,4 @@ def RelaxedBernoulli(
     if one_of("RelaxedBernoulli", probs=probs, logits=logits) == "probs":
         (share,) = as_floats(probs)  # type: ignore[arg-type]
         logits = jnp.log(share) - jnp.log1p(-share)
-    return RelaxedBernoulliLogits(temperature, logits, validate_args=validate_args)  # type: ignore
+    return RelaxedBernoulliLogits(temperature, logits, validate_args=validate_args)
