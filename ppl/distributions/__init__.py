@@ -4,8 +4,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ppl.distributions import constraints, transforms
+from ppl.distributions.asymmetric_laplace import (
+    AsymmetricLaplace,
+    AsymmetricLaplaceQuantile,
+)
 from ppl.distributions.bernoulli import Bernoulli, BernoulliLogits, BernoulliProbs
-from ppl.distributions.beta import Beta
+from ppl.distributions.beta import Beta, BetaProportion
 from ppl.distributions.binomial import Binomial, BinomialLogits, BinomialProbs
 from ppl.distributions.categorical import (
     Categorical,
@@ -13,6 +17,7 @@ from ppl.distributions.categorical import (
     CategoricalProbs,
 )
 from ppl.distributions.cauchy import Cauchy, HalfCauchy
+from ppl.distributions.dagum import Dagum
 from ppl.distributions.delta import Delta
 from ppl.distributions.dirichlet import Dirichlet
 from ppl.distributions.distribution import (
@@ -21,19 +26,35 @@ from ppl.distributions.distribution import (
     MaskedDistribution,
 )
 from ppl.distributions.exponential import Exponential
-from ppl.distributions.gamma import Gamma, InverseGamma
+from ppl.distributions.gamma import Chi2, Gamma, InverseGamma
 from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
+from ppl.distributions.gompertz import Gompertz
+from ppl.distributions.gumbel import Gumbel
 from ppl.distributions.improper_uniform import ImproperUniform
+from ppl.distributions.kumaraswamy import Kumaraswamy
 from ppl.distributions.laplace import Laplace
+from ppl.distributions.levy import Levy
 from ppl.distributions.lkj import LKJCholesky
+from ppl.distributions.log_uniform import LogUniform
+from ppl.distributions.logistic import Logistic
 from ppl.distributions.multivariate_normal import MultivariateNormal
 from ppl.distributions.normal import HalfNormal, LogNormal, Normal
 from ppl.distributions.poisson import Poisson
+from ppl.distributions.power_law import (
+    DoublyTruncatedPowerLaw,
+    LowerTruncatedPowerLaw,
+    Pareto,
+)
+from ppl.distributions.relaxed_bernoulli import RelaxedBernoulli, RelaxedBernoulliLogits
+from ppl.distributions.soft_laplace import SoftLaplace
 from ppl.distributions.student_t import StudentT
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms import biject_to
+from ppl.distributions.truncated_polya_gamma import TruncatedPolyaGamma
 from ppl.distributions.uniform import Uniform
 from ppl.distributions.unit import Unit
+from ppl.distributions.von_mises import VonMises
+from ppl.distributions.weibull import Weibull
 
 if TYPE_CHECKING:
     from ppl.distributions import flows
@@ -59,11 +80,14 @@ _LATER = {
 }
 
 __all__ = [
+    "AsymmetricLaplace",
+    "AsymmetricLaplaceQuantile",
     "Bernoulli",
     "BernoulliLogits",
     "BernoulliLogitsGLM",
     "BernoulliProbs",
     "Beta",
+    "BetaProportion",
     "Binomial",
     "BinomialLogits",
     "BinomialProbs",
@@ -72,33 +96,50 @@ __all__ = [
     "CategoricalProbs",
     "Cauchy",
     "CustomDist",
+    "Chi2",
+    "Dagum",
     "Delta",
     "Dirichlet",
     "Distribution",
+    "DoublyTruncatedPowerLaw",
     "Exponential",
     "FlowJAXDistribution",
     "Gamma",
+    "Gompertz",
+    "Gumbel",
     "HalfCauchy",
     "HalfNormal",
     "ImproperUniform",
     "Independent",
     "InverseGamma",
+    "Kumaraswamy",
     "LKJCholesky",
     "Laplace",
+    "Levy",
     "LogNormal",
+    "LogUniform",
+    "Logistic",
+    "LowerTruncatedPowerLaw",
     "MaskedDistribution",
     "MultivariateNormal",
     "Normal",
     "NormalGLM",
+    "Pareto",
     "Poisson",
     "PoissonLogGLM",
     "SciPyDistribution",
+    "RelaxedBernoulli",
+    "RelaxedBernoulliLogits",
+    "SoftLaplace",
     "StudentT",
     "TFPDistribution",
     "TransformedDistribution",
+    "TruncatedPolyaGamma",
     "Uniform",
     "Unit",
     "as_distribution",
+    "VonMises",
+    "Weibull",
     "biject_to",
     "constraints",
     "flows",

@@ -21,6 +21,7 @@ from ppl.distributions._special import (
     stirling_slope,
 )
 from ppl.distributions._special_tails import log_betainc
+from ppl.distributions.constraints import shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
 
 
@@ -68,8 +69,72 @@ def _beta_log_prob(a: ArrayLike, b: ArrayLike, value: ArrayLike) -> Array:
     return jnp.where(outside, -jnp.inf, inside)
 
 
+class AbstractBeta(Distribution):
+    """What the two have in common; `_powers` gives the powers of x and 1 - x."""
+
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def _powers(self) -> tuple[Array, Array]:
+        """Each plus one."""
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        a, b = self._powers()
+        return clip_unit(jax.random.beta(key, a, b, self.shape(sample_shape)))
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _beta_log_prob(*self._powers(), value)
+
+    def cdf(self, value: ArrayLike) -> Array:
+        return jnp.exp(self.log_cdf(value))
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        (a, b), (x,) = self._powers(), as_floats(value)
+        inside = clip_unit(x)
+        log_cdf = log_betainc(a, b, inside, 1 - inside)
+        return jnp.where(x <= 0, -jnp.inf, jnp.where(x >= 1, 0.0, log_cdf))
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        (a, b), (x,) = self._powers(), as_floats(value)
+        inside = clip_unit(x)
+        log_sf = log_betainc(b, a, 1 - inside, inside)
+        return jnp.where(x >= 1, -jnp.inf, jnp.where(x <= 0, 0.0, log_sf))
+
+    def icdf(self, q: ArrayLike) -> Array:
+        return quantile_of(self, q, jax.nn.sigmoid)
+
+    @property
+    def variance(self) -> Array:
+        a, b = self._powers()
+        n = a + b
+        return self._over_batch((a / n) * (b / n) / (n + 1))
+
+    @property
+    def mode(self) -> Array:
+        """The mode; NaN where no single one is, both concentrations being at most 1."""
+        a, b = self._powers()
+        peaked = (a > 1) | (b > 1)
+        inside = (a - 1) / jnp.where(peaked, a + b - 2, 1.0)
+        inside = jnp.where(a <= 1, 0.0, jnp.where(b <= 1, 1.0, inside))
+        return self._over_batch(jnp.where(peaked, inside, jnp.nan))
+
+    def entropy(self) -> Array:
+        a, b = self._powers()
+        n = a + b
+
+        def excess(c: Array) -> Array:  # digamma(c) - log(c)
+            return stirling_slope(c) - 1 / c
+
+        log_beta = stirling_rest(a) + stirling_rest(b) - stirling_rest(n)
+        log_beta += jnp.log(n) - jnp.log(a) - jnp.log(b)
+        shares = jnp.log(a / n) + jnp.log(b / n)
+        slopes = (n - 2) * excess(n) - (a - 1) * excess(a) - (b - 1) * excess(b)
+        return log_beta + shares + slopes
+
+
 @distribution
-class Beta(Distribution):
+class Beta(AbstractBeta):
     """Beta, on the unit interval.
 
     At 0 and 1 the density is its limit, infinite for a concentration below one. Draws
@@ -82,63 +147,41 @@ class Beta(Distribution):
 
     concentration1: ArrayLike = param(constraints.positive)
     concentration0: ArrayLike = param(constraints.positive)
-    support = constraints.unit_interval
-    has_rsample = True
 
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+    def _powers(self) -> tuple[Array, Array]:
         a, b = as_floats(self.concentration1, self.concentration0)
-        return clip_unit(jax.random.beta(key, a, b, self.shape(sample_shape)))
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        return _beta_log_prob(self.concentration1, self.concentration0, value)
-
-    def cdf(self, value: ArrayLike) -> Array:
-        return jnp.exp(self.log_cdf(value))
-
-    def log_cdf(self, value: ArrayLike) -> Array:
-        a, b, x = as_floats(self.concentration1, self.concentration0, value)
-        inside = clip_unit(x)
-        log_cdf = log_betainc(a, b, inside, 1 - inside)
-        return jnp.where(x <= 0, -jnp.inf, jnp.where(x >= 1, 0.0, log_cdf))
-
-    def log_sf(self, value: ArrayLike) -> Array:
-        a, b, x = as_floats(self.concentration1, self.concentration0, value)
-        inside = clip_unit(x)
-        log_sf = log_betainc(b, a, 1 - inside, inside)
-        return jnp.where(x >= 1, -jnp.inf, jnp.where(x <= 0, 0.0, log_sf))
-
-    def icdf(self, q: ArrayLike) -> Array:
-        return quantile_of(self, q, jax.nn.sigmoid)
+        return a, b
 
     @property
     def mean(self) -> Array:
         a, b = self.concentration1, self.concentration0
         return self._over_batch(a / (a + b))
 
-    @property
-    def variance(self) -> Array:
-        a, b = self.concentration1, self.concentration0
-        n = a + b
-        return self._over_batch((a / n) * (b / n) / (n + 1))
 
-    @property
-    def mode(self) -> Array:
-        """The mode; NaN where no single one is, both concentrations being at most 1."""
-        a, b = as_floats(self.concentration1, self.concentration0)
-        peaked = (a > 1) | (b > 1)
-        inside = (a - 1) / jnp.where(peaked, a + b - 2, 1.0)
-        inside = jnp.where(a <= 1, 0.0, jnp.where(b <= 1, 1.0, inside))
-        return self._over_batch(jnp.where(peaked, inside, jnp.nan))
+@distribution
+class BetaProportion(AbstractBeta):
+    """Beta, by its mean.
 
-    def entropy(self) -> Array:
-        a, b = as_floats(self.concentration1, self.concentration0)
-        n = a + b
+    Args:
+        mean: The mean, inside (0, 1), of shape `batch_shape`.
+        concentration: How sharp it is: the sum of the two concentrations of `Beta`.
+    """
 
-        def excess(c: Array) -> Array:  # digamma(c) - log(c)
-            return stirling_slope(c) - 1 / c
+    mean: ArrayLike = param(constraints.open_interval(0.0, 1.0), default=0.5)  # type: ignore[assignment]
+    concentration: ArrayLike = param(constraints.positive, default=1.0)
 
-        log_beta = stirling_rest(a) + stirling_rest(b) - stirling_rest(n)
-        log_beta += jnp.log(n) - jnp.log(a) - jnp.log(b)
-        shares = jnp.log(a / n) + jnp.log(b / n)
-        slopes = (n - 2) * excess(n) - (a - 1) * excess(a) - (b - 1) * excess(b)
-        return log_beta + shares + slopes
+    def __init__(
+        self,
+        mean: ArrayLike,
+        concentration: ArrayLike,
+        *,
+        validate_args: bool | None = None,
+    ):
+        # The defaults of the fields only hide the property of the base class.
+        self._set(mean=mean, concentration=concentration, validate_args=validate_args)
+        if shape_of(self.mean) != self.batch_shape:
+            object.__setattr__(self, "mean", self._over_batch(self.mean))
+
+    def _powers(self) -> tuple[Array, Array]:
+        mean, total = as_floats(self.mean, self.concentration)
+        return mean * total, (1 - mean) * total

@@ -1,7 +1,8 @@
-"""The gamma distribution and its reciprocal."""
+"""The gamma distribution, chi squared and the reciprocal of gamma."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from ppl.distributions._special import (
     clip_positive,
     deviance,
     fused,
+    log1mexp,
     log_ratio,
     stirling_rest,
     stirling_slope,
@@ -62,8 +64,74 @@ def _standard_entropy(a: ArrayLike) -> Array:
     return stirling_rest(a) + (1 - a) * (stirling_slope(a) - 1 / a)
 
 
+class AbstractGamma(Distribution):
+    """What the two have in common; `_both` gives the shape and the rate."""
+
+    support = constraints.positive
+    has_rsample = True
+
+    def _both(self) -> tuple[Array, Array]:
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        a, rate = self._both()
+        draws = jax.random.gamma(key, a, self.shape(sample_shape))
+        return clip_positive(draws / rate)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _gamma_log_prob(*self._both(), value)
+
+    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        (a, rate), (x,) = self._both(), as_floats(value)
+        outside = x <= 0
+        x = jnp.where(outside, 1 / rate, x)
+        # Below what a float can hold the lower tail is a power of x.
+        least = 2.0**20 * jnp.finfo(x.dtype).tiny
+        tiny = rate * x < least
+        scaled = jnp.where(tiny, least, rate * x)
+        log_least = math.log(float(least))
+        short = a * (jnp.log(jnp.where(tiny, x, 1.0)) + jnp.log(rate) - log_least)
+        lower = log_gammainc(a, scaled) + jnp.where(tiny, short, 0.0)
+        upper = log_gammaincc(a, scaled)
+        upper = jnp.where(tiny, log1mexp(jnp.where(tiny, -lower, 1.0)), upper)
+        lower = jnp.where(outside, -jnp.inf, lower)
+        return lower, jnp.where(outside, 0.0, upper)
+
+    def cdf(self, value: ArrayLike) -> Array:
+        return jnp.exp(self.log_cdf(value))
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        return self._log_tails(value)[0]
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        return self._log_tails(value)[1]
+
+    def icdf(self, q: ArrayLike) -> Array:
+        _, rate = self._both()
+        return quantile_of(self, q, lambda u: jnp.exp(u) / rate)
+
+    @property
+    def mean(self) -> Array:
+        a, rate = self._both()
+        return self._over_batch(a / rate)
+
+    @property
+    def variance(self) -> Array:
+        a, rate = self._both()
+        return self._over_batch(a / jnp.square(rate))
+
+    @property
+    def mode(self) -> Array:
+        a, rate = self._both()
+        return self._over_batch(jnp.maximum(a - 1, 0.0) / rate)
+
+    def entropy(self) -> Array:
+        a, rate = self._both()
+        return _standard_entropy(a) - jnp.log(rate)
+
+
 @distribution
-class Gamma(Distribution):
+class Gamma(AbstractGamma):
     """Gamma, by shape and rate.
 
     For a small concentration many draws are below what a float can hold (40% of those
@@ -76,46 +144,25 @@ class Gamma(Distribution):
 
     concentration: ArrayLike = param(constraints.positive)
     rate: ArrayLike = param(constraints.positive, default=1.0)
-    support = constraints.positive
-    has_rsample = True
 
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        draws = jax.random.gamma(key, self.concentration, self.shape(sample_shape))
-        return clip_positive(draws / self.rate)
+    def _both(self) -> tuple[Array, Array]:
+        a, rate = as_floats(self.concentration, self.rate)
+        return a, rate
 
-    def log_prob(self, value: ArrayLike) -> Array:
-        return _gamma_log_prob(self.concentration, self.rate, value)
 
-    def _scaled(self, value: ArrayLike) -> tuple[Array, Array]:
-        a, scaled = as_floats(self.concentration, self.rate * jnp.maximum(value, 0.0))
-        return a, scaled
+@distribution
+class Chi2(AbstractGamma):
+    """Chi squared: the sum of the squares of so many standard normal variables.
 
-    def cdf(self, value: ArrayLike) -> Array:
-        return jnp.exp(self.log_cdf(value))
+    Args:
+        df: Degrees of freedom, of shape `batch_shape`.
+    """
 
-    def log_cdf(self, value: ArrayLike) -> Array:
-        return log_gammainc(*self._scaled(value))
+    df: ArrayLike = param(constraints.positive)
 
-    def log_sf(self, value: ArrayLike) -> Array:
-        return log_gammaincc(*self._scaled(value))
-
-    def icdf(self, q: ArrayLike) -> Array:
-        return quantile_of(self, q, lambda u: jnp.exp(u) / self.rate)
-
-    @property
-    def mean(self) -> Array:
-        return self._over_batch(self.concentration / self.rate)
-
-    @property
-    def variance(self) -> Array:
-        return self._over_batch(self.concentration / jnp.square(self.rate))
-
-    @property
-    def mode(self) -> Array:
-        return self._over_batch(jnp.maximum(self.concentration - 1, 0.0) / self.rate)
-
-    def entropy(self) -> Array:
-        return _standard_entropy(self.concentration) - jnp.log(self.rate)
+    def _both(self) -> tuple[Array, Array]:
+        (df,) = as_floats(self.df)
+        return 0.5 * df, jnp.full_like(df, 0.5)
 
 
 @distribution
