@@ -17,18 +17,28 @@ from ppl.distributions.distribution import (
     Independent,
     MaskedDistribution,
 )
+from ppl.distributions.ex_gaussian import ExGaussian
 from ppl.distributions.exponential import Exponential
+from ppl.distributions.extreme_value import GeneralizedExtremeValue, GeneralizedPareto
 from ppl.distributions.gamma import Gamma, InverseGamma
+from ppl.distributions.generalized_normal import GeneralizedNormal
 from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
 from ppl.distributions.improper_uniform import ImproperUniform
+from ppl.distributions.inverse_gaussian import InverseGaussian, Wald
 from ppl.distributions.laplace import Laplace
 from ppl.distributions.lkj import LKJCholesky
+from ppl.distributions.logit_normal import LogitNormal
+from ppl.distributions.moyal import Moyal
 from ppl.distributions.multivariate_normal import MultivariateNormal
+from ppl.distributions.nakagami import Nakagami
 from ppl.distributions.normal import HalfNormal, LogNormal, Normal
 from ppl.distributions.poisson import Poisson
-from ppl.distributions.student_t import StudentT
+from ppl.distributions.rice import Rice
+from ppl.distributions.skew_normal import SkewNormal
+from ppl.distributions.student_t import HalfStudentT, StudentT
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms import biject_to
+from ppl.distributions.triangular import PERT, Triangular
 from ppl.distributions.uniform import Uniform
 from ppl.distributions.unit import Unit
 
@@ -48,26 +58,40 @@ __all__ = [
     "Delta",
     "Dirichlet",
     "Distribution",
+    "ExGaussian",
     "Exponential",
     "Gamma",
+    "GeneralizedExtremeValue",
+    "GeneralizedNormal",
+    "GeneralizedPareto",
     "HalfCauchy",
     "HalfNormal",
+    "HalfStudentT",
     "ImproperUniform",
     "Independent",
     "InverseGamma",
+    "InverseGaussian",
     "LKJCholesky",
     "Laplace",
     "LogNormal",
+    "LogitNormal",
     "MaskedDistribution",
+    "Moyal",
     "MultivariateNormal",
+    "Nakagami",
     "Normal",
     "NormalGLM",
+    "PERT",
     "Poisson",
     "PoissonLogGLM",
+    "Rice",
+    "SkewNormal",
     "StudentT",
     "TransformedDistribution",
+    "Triangular",
     "Uniform",
     "Unit",
+    "Wald",
     "biject_to",
     "constraints",
     "transforms",

@@ -1,4 +1,4 @@
-"""Student's t distribution."""
+"""Student's t distribution and its absolute value."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ppl.distributions._special import (
     HALF_LOG_2PI,
     LOG_2,
     as_floats,
+    clip_positive,
     clip_real,
     fused,
     half_step,
@@ -120,3 +121,89 @@ class StudentT(Distribution):
         return self._over_batch(
             slopes - half_step(h) + HALF_LOG_2PI + jnp.log(self.scale)
         )
+
+
+@fused
+def _log_middle(df: ArrayLike, z: ArrayLike) -> Array:
+    """The log of P(|T| <= z) for z > 0."""
+    df, z = jnp.broadcast_arrays(*as_floats(df, z))
+    least = 1e-8 * jnp.sqrt(df)  # below, the density is as at zero
+    low = z < least
+    log_x = -log1p_square(jnp.where(low, least, z) / jnp.sqrt(df))
+    far = log_x < -1  # there the tail is the more precise one
+    near = jnp.where(far, -0.5, log_x)
+    inside = log_betainc(
+        jnp.full_like(near, 0.5), 0.5 * df, -jnp.expm1(near), jnp.exp(near)
+    )
+    outer = jnp.where(far, z, jnp.sqrt(df))
+    beyond = jnp.log1p(-jnp.exp(LOG_2 + _log_tail(df, outer)))
+    some = jnp.where(low, z, 1.0)
+    flat = jnp.log(some) + LOG_2 + half_step(0.5 * df) - HALF_LOG_2PI
+    return jnp.where(low, flat, jnp.where(far, beyond, inside))
+
+
+@distribution
+class HalfStudentT(Distribution):
+    """Half Student's t: the absolute value of a t variable around zero.
+
+    For very few degrees of freedom draws that would overflow stop near the end of the
+    range of the float type.
+
+    Args:
+        df: Degrees of freedom, of shape `batch_shape`; 1 is the half Cauchy
+            distribution, infinity the half normal one.
+        scale: The scale; the standard deviation of the whole t is larger.
+    """
+
+    df: ArrayLike = param(constraints.positive)
+    scale: ArrayLike = param(constraints.positive, default=1.0)
+    support = constraints.positive
+    has_rsample = True
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        whole = StudentT(self.df, 0.0, self.scale, validate_args=False)
+        return clip_positive(jnp.abs(whole.sample(key, sample_shape)))
+
+    def _z(self, value: ArrayLike) -> Array:
+        return as_floats(value / self.scale)[0]
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        inside = _log_density(self.df, self._z(value)) + LOG_2 - jnp.log(self.scale)
+        return jnp.where(value < 0, -jnp.inf, inside)
+
+    def cdf(self, value: ArrayLike) -> Array:
+        return jnp.exp(self.log_cdf(value))
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        z = self._z(value)
+        inside = _log_middle(self.df, jnp.where(z > 0, z, 1.0))
+        return jnp.where(z > 0, inside, -jnp.inf)
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        z = self._z(value)
+        log_tail = LOG_2 + _log_tail(self.df, jnp.maximum(z, 0.0))
+        return jnp.where(z > 0, log_tail, 0.0)
+
+    def icdf(self, q: ArrayLike) -> Array:
+        return quantile_of(self, q, lambda u: self.scale * jnp.exp(u))
+
+    @property
+    def mean(self) -> Array:
+        (df,) = as_floats(self.df)
+        share = df / jnp.where(df > 1, df - 1, 1.0)
+        mean = self.scale * math.sqrt(2 / math.pi) * share * jnp.exp(half_step(df / 2))
+        return self._over_batch(jnp.where(df > 1, mean, jnp.inf))
+
+    @property
+    def variance(self) -> Array:
+        (df,) = as_floats(self.df)
+        square = jnp.square(self.scale) * (df / jnp.where(df > 2, df - 2, 1.0))
+        variance = square - jnp.square(jnp.where(df > 2, self.mean, 0.0))
+        return self._over_batch(jnp.where(df > 2, variance, jnp.inf))
+
+    @property
+    def mode(self) -> Array:
+        return self._over_batch(0.0)
+
+    def entropy(self) -> Array:
+        return StudentT(self.df, 0.0, self.scale, validate_args=False).entropy() - LOG_2
