@@ -21,15 +21,18 @@ from ppl.distributions.distribution import Distribution, distribution, param
 
 
 @fused
-def _log_density(k: ArrayLike, z: ArrayLike) -> Array:
-    """The log density of N + E / k, less log(k)."""
-    k, z = as_floats(k, z)
-    u = k - z
-    low = u >= 0  # where the normal part rules
+def _log_density(rate: ArrayLike, scale: ArrayLike, away: ArrayLike) -> Array:
+    """The log density at `away` from the mean of the normal part, less log(rate)."""
+    rate, scale, away = jnp.broadcast_arrays(*as_floats(rate, scale, away))
+    k, z = rate * scale, away / scale
+    low = z <= k  # where the normal part rules
     here = jnp.where(low, z, 0.0)
-    normal = log_mills(jnp.where(low, u, 0.0)) - 0.5 * here * here - HALF_LOG_2PI
-    there = jnp.where(low, k + 1, z)
-    exponential = k * (0.5 * k - there) + log_normal_tail(k - there)
+    rest = log_mills(jnp.where(low, k - z, 0.0))
+    normal = rest - 0.5 * here * here - HALF_LOG_2PI
+    # Elsewhere the scale hardly matters, and must not enter by way of a quotient.
+    there = jnp.where(low, scale * (k + 1), away)
+    exponential = rate * (0.5 * k * scale - there)
+    exponential += log_normal_tail(jnp.where(low, -1.0, k - z))
     return jnp.where(low, normal, exponential)
 
 
@@ -62,7 +65,8 @@ class ExGaussian(Distribution):
         return k, z
 
     def log_prob(self, value: ArrayLike) -> Array:
-        return _log_density(*self._standard(value)) + jnp.log(self.rate)
+        inside = _log_density(self.rate, self.scale, value - self.loc)
+        return inside + jnp.log(self.rate)
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))

@@ -107,6 +107,12 @@ class AbstractExtreme(Distribution):
         beyond = c * z <= -1
         return c, jnp.where(beyond, 0.0, z), beyond
 
+    def _at_end(self, value: ArrayLike) -> Array:
+        """The log density beyond the support, and its limit at the upper end."""
+        c, z = as_floats(self.concentration, (value - self.loc) / self.scale)
+        limit = jnp.where(c < -1, jnp.inf, -jnp.log(self.scale))
+        return jnp.where((c * z == -1) & (c <= -1), limit, -jnp.inf)
+
     def _from_standard(self, z: Array) -> Array:
         return clip_real(self.loc + self.scale * z)
 
@@ -151,7 +157,7 @@ class GeneralizedExtremeValue(AbstractExtreme):
         c, z, beyond = self._standard(value)
         y = _straight(c, z)
         inside = -(1 + c) * y - jnp.exp(-y) - jnp.log(self.scale)
-        return jnp.where(beyond, -jnp.inf, inside)
+        return jnp.where(beyond, self._at_end(value), inside)
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
@@ -247,7 +253,7 @@ class GeneralizedPareto(AbstractExtreme):
 
     def _standard(self, value: ArrayLike) -> tuple[Array, Array, Array]:
         c, z, beyond = super()._standard(value)
-        return c, jnp.maximum(z, 0.0), beyond
+        return c, jnp.where(z < 0, 0.0, z), beyond
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         y = jax.random.exponential(key, self.shape(sample_shape))
@@ -257,7 +263,8 @@ class GeneralizedPareto(AbstractExtreme):
     def log_prob(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
         inside = -(1 + c) * _straight(c, z) - jnp.log(self.scale)
-        return jnp.where(beyond | (value < self.loc), -jnp.inf, inside)
+        inside = jnp.where(beyond, self._at_end(value), inside)
+        return jnp.where(value < self.loc, -jnp.inf, inside)
 
     def cdf(self, value: ArrayLike) -> Array:
         return -jnp.expm1(self.log_sf(value))

@@ -63,7 +63,10 @@ class GeneralizedNormal(Distribution):
         """The place, and the log of the tail beyond it, on its side of the centre."""
         z, raised = self._raised(value)
         (power,) = as_floats(self.power)
-        return z, log_gammaincc(1 / power, raised) - LOG_2
+        flat = raised < 1e-18  # and may underflow: the density is as at the centre
+        far = log_gammaincc(1 / power, jnp.where(flat, 1.0, raised))
+        near = jnp.abs(jnp.where(flat, z, 0.0)) * jnp.exp(-_log_gamma_1p(power))
+        return z, jnp.where(flat, jnp.log1p(-near), far) - LOG_2
 
     def cdf(self, value: ArrayLike) -> Array:
         z, log_tail = self._log_tail(value)

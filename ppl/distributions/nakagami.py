@@ -73,9 +73,9 @@ class Nakagami(Distribution):
     def _scaled(self, value: ArrayLike) -> tuple[Array, Array, Array]:
         """The gamma variable, and what is wanting of its log where it underflows."""
         m, size = self._parameters()
-        ratio = as_floats(value)[0] / size
-        least = 1e-12
-        some = jnp.where(ratio > 0, ratio, 1.0)
+        (x,) = as_floats(value)
+        ratio, least = x / size, 1e-12
+        some = jnp.where(x > 0, jnp.maximum(ratio, jnp.finfo(x.dtype).tiny), 1.0)
         lack = jnp.where(some < least, 2 * jnp.log(some / least), 0.0)
         return m, m * jnp.square(jnp.maximum(ratio, least)), lack
 

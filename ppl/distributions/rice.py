@@ -17,21 +17,22 @@ from ppl.distributions._special import (
     as_floats,
     clip_positive,
     fused,
+    in_double,
     log1mexp,
     polynomial,
 )
 from ppl.distributions._special_tails import _parabola, _rule
 from ppl.distributions.distribution import Distribution, distribution, param
 
-_FAR = 50.0  # from where on the series in 1 / t are used
 _SHORTFALL = (-1 / 2, -1 / 8, -1 / 8, -25 / 128, -13 / 32)  # of I1(t) / I0(t)
 _LAST = 1e15  # a place in the tail that is as good as any further out
 
 
 def _bessel_shortfall(t: Array) -> Array:
     """I1(t) / I0(t) - 1."""
-    far = t > _FAR
-    r = 1 / jnp.where(far, t, _FAR)
+    cut = 500.0 if in_double(t) else 50.0
+    far = t > cut
+    r = 1 / jnp.where(far, t, cut)
     near = jnp.where(far, 1.0, t)
     return jnp.where(far, r * polynomial(r, _SHORTFALL), i1e(near) / i0e(near) - 1)
 

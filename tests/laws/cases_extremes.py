@@ -5,7 +5,7 @@ import numpy as np
 import scipy.stats as st
 from mpmath import log, log1p, loggamma
 from scipy.integrate import quad
-from scipy.special import expit, logit
+from scipy.special import betainc, betaincc, expit, logit
 
 import ppl.distributions as dist
 from tests.laws.case import Case, beta, gamma, normal, student
@@ -14,6 +14,34 @@ from tests.laws.case import Case, beta, gamma, normal, student
 def skew_normal(x, m, s, a):
     z = (x - m) / s
     return normal(z) - log(s) + log(2 * mp.ncdf(a * z))
+
+
+def skew_normal_of(m, s, a):
+    """SciPy's, which loses the digits of its short tail for a large slant."""
+    frozen = st.skewnorm(a, m, s)
+    if a < 50:
+        return frozen
+    plain = frozen.cdf
+
+    def tail(x):
+        z, reach = (x - m) / s, mp.mpf(12) / a
+        ends = [z - reach, z - reach / 3, z - reach / 9, z]
+        with mp.workdps(20):
+            return float(mp.quad(lambda t: 2 * mp.npdf(t) * mp.ncdf(a * t), ends))
+
+    def cdf(x):
+        cdf = plain(x)
+        low = cdf < 1e-4
+        cdf[low] = [tail(v) if v > m - 10 * s else 0.0 for v in np.asarray(x)[low]]
+        return cdf
+
+    def logcdf(x):
+        with np.errstate(divide="ignore"):
+            return np.log(cdf(x))
+
+    frozen.cdf, frozen.logcdf = cdf, logcdf
+    frozen.logsf = lambda x: np.log1p(-cdf(x))
+    return frozen
 
 
 def ex_gaussian(x, m, s, r):
@@ -26,12 +54,25 @@ def rice(x, v, s):
     return top - (x * x + v * v) / (2 * s * s)
 
 
+def rice_of(v, s):
+    """SciPy's, whose moments overflow for large ratios."""
+    frozen, b = st.rice(v / s, scale=s), mp.mpf(float(v)) / float(s)
+    if b > 30:
+        mean = mp.sqrt(mp.pi / 2) * mp.laguerre(0.5, 0, -b * b / 2)
+        mean, var = float(s * mean), float(s * s * (2 + b * b - mean**2))
+        frozen.mean, frozen.var, frozen.std = (
+            lambda: mean, lambda: var, lambda: var**0.5)  # fmt: skip
+    return frozen
+
+
 def moyal(x, m, s):
     z = (x - m) / s
     return -(z + mp.exp(-z) + log(2 * mp.pi)) / 2 - log(s)
 
 
 def triangular(x, a, b, c):
+    if not a <= c <= b or not a <= x <= b:
+        return -mp.inf
     if x == c:
         return log(2 / (b - a))
     return log(2 * ((x - a) / (c - a) if x < c else (b - x) / (b - c)) / (b - a))
@@ -44,6 +85,8 @@ def pert(x, a, c, b, t):
 
 def straight(x, m, s, c):
     """The generalised extreme value as a Gumbel, the Pareto as an exponential."""
+    if c == -1 and x == m + s:
+        return mp.inf
     z = (x - m) / s
     if c == 0:
         return z
@@ -52,12 +95,25 @@ def straight(x, m, s, c):
 
 def extreme_value(x, m, s, c):
     y = straight(x, m, s, c)
-    return -mp.inf if mp.isnan(y) else -(1 + c) * y - mp.exp(-y) - log(s)
+    last = mp.mpf(0) if mp.isinf(y) else (1 + c) * y
+    return -mp.inf if mp.isnan(y) else -last - mp.exp(-y) - log(s)
+
+
+def extreme_value_of(m, s, c):
+    """SciPy's, whose variance cancels for a small shape."""
+    frozen = st.genextreme(-c, m, s)
+    if 0 < abs(c) < 1e-4:
+        c, one = mp.mpf(float(c)), mp.mpf(1)
+        square = mp.gamma(one - 2 * c) - mp.gamma(one - c) ** 2
+        var = float(square / c**2 * float(s) ** 2)
+        frozen.var, frozen.std = (lambda: var), (lambda: var**0.5)
+    return frozen
 
 
 def generalized_pareto(x, m, s, c):
     y = straight(x, m, s, c)
-    return -mp.inf if mp.isnan(y) else -(1 + c) * y - log(s)
+    last = mp.mpf(0) if mp.isinf(y) else (1 + c) * y
+    return -mp.inf if mp.isnan(y) else -last - log(s)
 
 
 def generalized_normal(x, m, s, p):
@@ -135,14 +191,19 @@ class HalfT:
     def ppf(self, q):
         return self.whole.isf((1 - np.asarray(q)) / 2)
 
+    def _at(self, fn, x):
+        df, scale = self.args
+        square = np.square(np.maximum(x, 0) / scale)
+        return fn(0.5, 0.5 * df, square / (df + square))
+
     def cdf(self, x):
-        return 1 - 2 * self.whole.sf(np.maximum(x, 0))
+        return self._at(betainc, x)
 
     def logcdf(self, x):
         return np.log(self.cdf(x))
 
     def logsf(self, x):
-        return np.log(2 * self.whole.sf(np.maximum(x, 0)))
+        return np.log(self._at(betaincc, x))
 
     def mean(self):
         df, scale = self.args
@@ -162,7 +223,7 @@ CASES: tuple[Case, ...] = (
     Case("SkewNormal", dist.SkewNormal,
          ((0.0, 1.0, 4.0), (2.0, 0.5, -1.0), (0.0, 1.0, 0.0), (-1.0, 3.0, 0.1),
           (1.0, 1e-6, 2.0), (0.0, 1e8, -30.0), (0.0, 2.0, 1e3)),
-         lambda m, s, a: st.skewnorm(a, m, s), skew_normal, (-3.0, 1e2),
+         skew_normal_of, skew_normal, (-3.0, 1e2),
          lacks=("entropy",)),
     Case("ExGaussian", dist.ExGaussian,
          ((0.0, 1.0, 1.0), (0.4, 0.05, 5.0), (-2.0, 3.0, 0.1), (0.0, 1.0, 20.0),
@@ -172,12 +233,12 @@ CASES: tuple[Case, ...] = (
     Case("Rice", dist.Rice,
          ((1.0, 1.0), (0.0, 2.0), (3.0, 0.5), (0.1, 1.0), (1e3, 1.0), (1e-6, 1e-6),
           (40.0, 3.0)),
-         lambda v, s: st.rice(v / s, scale=s), rice, (1e-6, 30.0), lacks=("entropy",)),
+         rice_of, rice, (1e-6, 30.0), lacks=("entropy",)),
     Case("Moyal", dist.Moyal,
          ((0.0, 1.0), (3.0, 0.5), (-10.0, 4.0), (0.0, 1e-8), (1e3, 1.0), (-1.0, 1e12)),
          st.moyal, moyal, (1e2, -5.0)),
     Case("Triangular", dist.Triangular,
-         ((0.0, 1.0, 0.5), (-3.0, 5.0, 4.0), (0.0, 2.0, 0.0), (1.0, 3.0, 3.0),
+         ((0.0, 1.0, 0.5), (0.0, 2.0, 0.0), (-3.0, 5.0, 4.0), (1.0, 3.0, 3.0),
           (1e3, 1001.0, 1000.25), (-1e15, 1e15, 1e10)),
          lambda a, b, c: st.triang((c - a) / (b - a), a, b - a), triangular,
          (0.5, 4.0)),
@@ -189,8 +250,8 @@ CASES: tuple[Case, ...] = (
          pert),
     Case("GeneralizedExtremeValue", dist.GeneralizedExtremeValue,
          ((0.0, 1.0, 0.25), (3.0, 0.5, -0.25), (0.0, 1.0, 0.0), (-1.0, 2.0, 1e-6),
-          (0.0, 1.0, -1e-3), (1.0, 8.0, 0.75), (0.0, 1e6, -1.0)),
-         lambda m, s, c: st.genextreme(-c, m, s), extreme_value, (1.0, -2.0, 1e2)),
+          (0.0, 1.0, -1e-3), (1.0, 8.0, 0.5), (0.0, 1e6, -1.0)),
+         extreme_value_of, extreme_value, (1.0, -2.0, 1e2)),
     Case("GeneralizedPareto", dist.GeneralizedPareto,
          ((0.0, 1.0, 0.25), (3.0, 0.5, -0.25), (0.0, 1.0, 0.0), (-1.0, 2.0, 1e-6),
           (0.0, 1.0, -1e-3), (1.0, 8.0, 2.0), (0.0, 1e6, -0.5)),
@@ -200,7 +261,7 @@ CASES: tuple[Case, ...] = (
           (0.0, 1e-6, 8.0), (1.0, 1.0, 200.0)),
          lambda m, s, p: st.gennorm(p, m, s), generalized_normal, (0.5, -2.0)),
     Case("InverseGaussian", dist.InverseGaussian,
-         ((1.0, 1.0), (3.0, 0.5), (0.2, 4.0), (1.0, 1e5), (1e3, 1.0), (1e-8, 1e-6)),
+         ((1.0, 1.0), (3.0, 0.5), (0.2, 4.0), (1e-3, 1.0), (1e3, 1.0), (1e-8, 1e-6)),
          lambda m, c: st.invgauss(m / c, scale=c), inverse_gaussian,
          (1e-30, 1e-3, 50.0, 1e25)),
     Case("Nakagami", dist.Nakagami,
