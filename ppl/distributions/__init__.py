@@ -32,9 +32,11 @@ from ppl.distributions.moyal import Moyal
 from ppl.distributions.multivariate_normal import MultivariateNormal
 from ppl.distributions.nakagami import Nakagami
 from ppl.distributions.normal import HalfNormal, LogNormal, Normal
+from ppl.distributions.plackett_luce import PlackettLuce
 from ppl.distributions.poisson import Poisson
 from ppl.distributions.rice import Rice
 from ppl.distributions.skew_normal import SkewNormal
+from ppl.distributions.stick_breaking_weights import StickBreakingWeights
 from ppl.distributions.student_t import HalfStudentT, StudentT
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms import biject_to
@@ -82,10 +84,12 @@ __all__ = [
     "Normal",
     "NormalGLM",
     "PERT",
+    "PlackettLuce",
     "Poisson",
     "PoissonLogGLM",
     "Rice",
     "SkewNormal",
+    "StickBreakingWeights",
     "StudentT",
     "TransformedDistribution",
     "Triangular",
