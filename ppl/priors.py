@@ -138,8 +138,9 @@ def R2D2(
         share = jnp.ones(many)
     z = sample(f"{name}_z", dist.Laplace(0.0, math.sqrt(0.5)).expand(many).to_event(1))
     # A share or a rest of zero, which a float can hold, must have a finite slope.
-    tiny = jnp.finfo(jnp.result_type(float)).tiny
-    log_width = jnp.log(jnp.maximum(share, tiny)) + jnp.log(jnp.maximum(r2, tiny))
-    log_width = log_width - jnp.log(jnp.maximum(1 - r2, jnp.finfo(r2.dtype).epsneg))
+    limits = jnp.finfo(jnp.result_type(float))
+    share, r2 = jnp.maximum(share, limits.tiny), jnp.maximum(r2, limits.tiny)
+    log_width = jnp.log(share) + jnp.log(r2)
+    log_width = log_width - jnp.log(jnp.maximum(1 - r2, limits.epsneg))
     width = jnp.exp(0.5 * log_width) * (noise_scale / jnp.asarray(predictor_scale))
     return deterministic(name, z * width)

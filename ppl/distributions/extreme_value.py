@@ -84,7 +84,7 @@ def _end(loc: ArrayLike, scale: ArrayLike, c: ArrayLike) -> Array:
     """Where the support ends that is bounded by the shape; huge if it is not."""
     loc, scale, c = as_floats(loc, scale, c)
     most = jnp.finfo(c.dtype).max / 4
-    return jnp.clip(loc - scale / jnp.where(c == 0, -1 / most, c), -most, most)
+    return jnp.clip(loc - scale / jnp.where(c == 0, 1 / most, c), -most, most)
 
 
 def _is_known(c: Any, true: Any) -> bool:

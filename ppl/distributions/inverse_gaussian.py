@@ -92,7 +92,7 @@ class InverseGaussian(Distribution):
         mean, shape, x = as_floats(self.loc, self.concentration, value)
         limits = jnp.finfo(x.dtype)
         x = jnp.clip(x, limits.tiny, limits.max)
-        root = jnp.sqrt(shape / x)
+        root = jnp.sqrt(shape) / jnp.sqrt(x)  # the quotient may overflow
         return root * ((x - mean) / mean), 2 * root
 
     def cdf(self, value: ArrayLike) -> Array:

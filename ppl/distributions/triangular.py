@@ -39,10 +39,8 @@ def _order(low: Any, peak: Any, high: Any) -> list[ParameterCheck]:
 
 def _between(x: Array, low: ArrayLike, high: ArrayLike) -> Array:
     """Draws that were rounded to an end become the nearest float inside."""
-    low, high = as_floats(low, high)
-    least = jax.lax.stop_gradient(jnp.nextafter(low, high))
-    most = jax.lax.stop_gradient(jnp.nextafter(high, low))
-    return jnp.clip(x, least, most)
+    low, high = map(jax.lax.stop_gradient, as_floats(low, high))
+    return jnp.clip(x, jnp.nextafter(low, high), jnp.nextafter(high, low))
 
 
 @distribution

@@ -88,7 +88,7 @@ def test_priors_work_in_a_model(prior):
             ppl.sample("y", dist.Normal(x @ weights, noise), obs=y)
 
     density = trace_model(model, (x, x[:, 0]), {}).density
-    size = sum(np.prod(e.shape, dtype=int) for e in density.layout.entries)
+    size = sum(np.prod(e.free_shape, dtype=int) for e in density.layout.entries)
     for point in (np.zeros(size), np.full(size, 20.0), np.full(size, -20.0)):
         logp, gradient = density.value_and_grad(jnp.asarray(point, jnp.float32))
         assert np.isfinite(logp)

@@ -5,7 +5,7 @@ import numpy as np
 import scipy.stats as st
 from mpmath import log, log1p, loggamma
 from scipy.integrate import quad
-from scipy.special import betainc, betaincc, expit, logit
+from scipy.special import betainc, expit, logit
 
 import ppl.distributions as dist
 from tests.laws.case import Case, beta, gamma, normal, student
@@ -191,19 +191,22 @@ class HalfT:
     def ppf(self, q):
         return self.whole.isf((1 - np.asarray(q)) / 2)
 
-    def _at(self, fn, x):
+    def _tails(self, x):
         df, scale = self.args
         square = np.square(np.maximum(x, 0) / scale)
-        return fn(0.5, 0.5 * df, square / (df + square))
+        below = betainc(0.5, 0.5 * df, square / (df + square))
+        above = betainc(0.5 * df, 0.5, df / (df + square))
+        return np.where(square < df, below, 1 - above), above
 
     def cdf(self, x):
-        return self._at(betainc, x)
+        return self._tails(x)[0]
 
     def logcdf(self, x):
         return np.log(self.cdf(x))
 
     def logsf(self, x):
-        return np.log(self._at(betaincc, x))
+        below, above = self._tails(x)
+        return np.where(below < 0.1, np.log1p(-below), np.log(above))
 
     def mean(self):
         df, scale = self.args

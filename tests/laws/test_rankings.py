@@ -51,7 +51,7 @@ def test_draws_have_their_probabilities():
 
 def test_slopes_are_those_of_differences():
     ranking = np.array([2, 0, 3, 1])
-    for logits in (LOGITS, np.array([-1e3, 0.0, 1e3, 0.0])):
+    for logits in (LOGITS, np.array([-60.0, 0.0, 60.0, 0.0])):
         slope = jax.grad(lambda s: dist.PlackettLuce(s).log_prob(ranking))(
             jnp.asarray(logits)
         )
