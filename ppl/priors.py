@@ -80,7 +80,7 @@ def RegularizedHorseshoe(
     Returns:
         The coefficients, of shape `(size,)`.
     """
-    many = [_checked(name, size)]
+    many = (_checked(name, size),)
     half = 0.5 * jnp.asarray(slab_df)
     tau = sample(f"{name}_global", dist.HalfStudentT(global_df, global_scale))
     local = dist.HalfStudentT(local_df).expand(many).to_event(1)
@@ -127,7 +127,7 @@ def R2D2(
     Returns:
         The coefficients, of shape `(size,)`.
     """
-    many = [_checked(name, size)]
+    many = (_checked(name, size),)
     mean, precision = jnp.asarray(mean_r2), jnp.asarray(precision_r2)
     beta = dist.Beta(mean * precision, (1 - mean) * precision)
     r2 = sample(f"{name}_r2", beta)

@@ -45,6 +45,22 @@ def _log_tail(df: ArrayLike, z: ArrayLike) -> Array:
     return log_betainc(0.5 * df, half, jnp.exp(low), -jnp.expm1(low)) + power - LOG_2
 
 
+def _standard_draws(key: Key, df: ArrayLike, shape: Shape) -> Array:
+    key_normal, key_gamma = jax.random.split(key)
+    eps = jax.random.normal(key_normal, shape)
+    half = 0.5 * jnp.asarray(df)
+    # By logarithms, or the gamma draws would be zero for few degrees of freedom.
+    log_gamma = jax.random.loggamma(key_gamma, half, shape)
+    return clip_real(eps * jnp.exp(0.5 * (jnp.log(half) - log_gamma)))
+
+
+def _standard_entropy(df: ArrayLike) -> Array:
+    (df,) = as_floats(df)
+    h = 0.5 * df
+    slopes = (h + 0.5) * (half_step_slope(h) + 0.5 / h)
+    return slopes - half_step(h) + HALF_LOG_2PI
+
+
 @distribution
 class StudentT(Distribution):
     """Student's t, shifted and scaled.
@@ -65,13 +81,7 @@ class StudentT(Distribution):
     has_rsample = True
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        key_normal, key_gamma = jax.random.split(key)
-        shape = self.shape(sample_shape)
-        eps = jax.random.normal(key_normal, shape)
-        half = 0.5 * jnp.asarray(self.df)
-        # By logarithms, or the gamma draws would be zero for few degrees of freedom.
-        log_gamma = jax.random.loggamma(key_gamma, half, shape)
-        t = clip_real(eps * jnp.exp(0.5 * (jnp.log(half) - log_gamma)))
+        t = _standard_draws(key, self.df, self.shape(sample_shape))
         return clip_real(self.loc + self.scale * t)
 
     def _z(self, value: ArrayLike) -> Array:
@@ -115,12 +125,7 @@ class StudentT(Distribution):
         return self._over_batch(self.loc)
 
     def entropy(self) -> Array:
-        (df,) = as_floats(self.df)
-        h = 0.5 * df
-        slopes = (h + 0.5) * (half_step_slope(h) + 0.5 / h)
-        return self._over_batch(
-            slopes - half_step(h) + HALF_LOG_2PI + jnp.log(self.scale)
-        )
+        return self._over_batch(_standard_entropy(self.df) + jnp.log(self.scale))
 
 
 @fused
@@ -161,8 +166,8 @@ class HalfStudentT(Distribution):
     has_rsample = True
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        whole = StudentT(self.df, 0.0, self.scale, validate_args=False)
-        return clip_positive(jnp.abs(whole.sample(key, sample_shape)))
+        t = _standard_draws(key, self.df, self.shape(sample_shape))
+        return clip_positive(self.scale * jnp.abs(t))
 
     def _z(self, value: ArrayLike) -> Array:
         return as_floats(value / self.scale)[0]
@@ -206,4 +211,5 @@ class HalfStudentT(Distribution):
         return self._over_batch(0.0)
 
     def entropy(self) -> Array:
-        return StudentT(self.df, 0.0, self.scale, validate_args=False).entropy() - LOG_2
+        half = _standard_entropy(self.df) - LOG_2
+        return self._over_batch(half + jnp.log(self.scale))
