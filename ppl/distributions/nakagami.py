@@ -88,7 +88,9 @@ class Nakagami(Distribution):
 
     def log_sf(self, value: ArrayLike) -> Array:
         m, g, lack = self._scaled(value)
-        inside = jnp.where(lack < 0, jnp.log1p(-self.cdf(value)), log_gammaincc(m, g))
+        # Next to zero g is held, and the rest of the cdf is what there is.
+        low = jnp.where((lack < 0) & (value > 0), self.log_cdf(value), -1.0)
+        inside = jnp.where(lack < 0, jnp.log1p(-jnp.exp(low)), log_gammaincc(m, g))
         return jnp.where(value <= 0, 0.0, inside)
 
     def icdf(self, q: ArrayLike) -> Array:
