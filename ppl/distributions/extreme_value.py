@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from scipy.special import zeta
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -25,10 +24,19 @@ from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
 
 _EULER = 0.57721566490153286
-_K = np.arange(2, 27)
+
+
+def _zeta(k: int) -> float:
+    """Riemann's zeta function, by the formula of Euler and Maclaurin."""
+    n = 100
+    head = sum(j**-k for j in range(n - 1, 0, -1))
+    ends = n ** (1 - k) / (k - 1) + n**-k / 2 + k * n ** (-k - 1) / 12
+    return head + ends - k * (k + 1) * (k + 2) * n ** (-k - 3) / 720
+
+
 # lgamma(1 - c) / c, and (lgamma(1 - 2c) - 2 lgamma(1 - c)) / c^2, as powers of c
-_LOG_GAMMA = (_EULER, *(float(v) for v in zeta(_K) / _K))
-_LOG_RATIO = tuple(float(v) for v in zeta(_K) * (2.0**_K - 2) / _K)
+_LOG_GAMMA = (_EULER, *(_zeta(k) / k for k in range(2, 27)))
+_LOG_RATIO = tuple(_zeta(k) * (2.0**k - 2) / k for k in range(2, 27))
 _SERIES = 0.1
 _EXP = tuple(1 / math.factorial(k + 1) for k in range(14))  # of (exp(x) - 1) / x
 
