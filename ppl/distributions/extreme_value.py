@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._parameters import known
+from ppl.distributions._extremes import ExtremeSupport, bent, straight
 from ppl.distributions._special import (
     as_floats,
-    atanh_rest,
     clip_real,
     log1mexp,
     polynomial,
@@ -38,46 +32,11 @@ def _zeta(k: int) -> float:
 _LOG_GAMMA = (_EULER, *(_zeta(k) / k for k in range(2, 27)))
 _LOG_RATIO = tuple(_zeta(k) * (2.0**k - 2) / k for k in range(2, 27))
 _SERIES = 0.1
-_EXP = tuple(1 / math.factorial(k + 1) for k in range(14))  # of (exp(x) - 1) / x
-
-
-# --- the map that makes both of them plain, and its inverse ---------------------------
-
-
-@jax.custom_jvp
-def _straight(c: Array, z: Array) -> Array:
-    """log(1 + c z) / c, which is z where c is zero."""
-    w = c * z
-    flat = w == 0
-    return z * jnp.where(flat, 1.0, jnp.log1p(w) / jnp.where(flat, 1.0, w))
-
-
-@_straight.defjvp
-def _straight_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (c, z), (dc, dz) = primals, tangents
-    w = c * z
-    near = (w > -0.3) & (w < 0.4)
-    v = jnp.where(near, w, 0.0)
-    rest = 2 * v * atanh_rest(v / (2 + v)) / jnp.square(2 + v)
-    close = z * (z * ((1 / (1 + v) + rest) / (2 + v)))
-    by = jnp.where(near, 1.0, c)
-    far = (jnp.log1p(w) - w / (1 + w)) / by / by
-    return _straight(c, z), dz / (1 + w) - jnp.where(near, close, far) * dc
 
 
 def _relative_expm1(x: Array) -> Array:
     """(exp(x) - 1) / x."""
     return jnp.where(x == 0, 1.0, jnp.expm1(x) / jnp.where(x == 0, 1.0, x))
-
-
-def _bent(c: Array, y: Array) -> Array:
-    """(exp(c y) - 1) / c, the inverse of `_straight`."""
-    ended = jnp.isinf(y)
-    w = c * jnp.where(ended, 0.0, y)
-    near = (jnp.abs(w) < 0.5) & (~ended | (c == 0))
-    by, v = jnp.where(near, 1.0, c), jnp.where(near, w, 0.0)
-    far = jnp.expm1(jnp.where(near, 0.0, by * jnp.where(near, 0.0, y))) / by
-    return jnp.where(near, y * polynomial(v, _EXP), far)
 
 
 def _inside(c: Array, z: Array) -> Array:
@@ -86,19 +45,6 @@ def _inside(c: Array, z: Array) -> Array:
     most = jax.lax.stop_gradient(most)
     z = jnp.where(c > 0, jnp.maximum(z, -most), z)
     return jnp.where(c < 0, jnp.minimum(z, most), z)
-
-
-def _end(loc: ArrayLike, scale: ArrayLike, c: ArrayLike) -> Array:
-    """Where the support ends that is bounded by the shape; huge if it is not."""
-    loc, scale, c = as_floats(loc, scale, c)
-    most = jnp.finfo(c.dtype).max / 4
-    return jnp.clip(loc - scale / jnp.where(c == 0, 1 / most, c), -most, most)
-
-
-def _is_known(c: Any, true: Any) -> bool:
-    """Whether the shape is concrete and `true` of all its elements."""
-    c = known(c)
-    return not isinstance(c, Tracer) and bool(np.all(true(np.asarray(c))))
 
 
 class AbstractExtreme(Distribution):
@@ -150,20 +96,16 @@ class GeneralizedExtremeValue(AbstractExtreme):
 
     @property
     def support(self) -> Constraint:
-        c = self.concentration
-        if _is_known(c, lambda c: c == 0):
-            return constraints.real
-        direction = jnp.where(jnp.asarray(c) < 0, -1, 1)
-        return constraints.HalfLine(_end(self.loc, self.scale, c), direction)
+        return ExtremeSupport(self.loc, self.scale, self.concentration)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         y = jax.random.gumbel(key, self.shape(sample_shape))
         (c,) = as_floats(self.concentration)
-        return self._from_standard(_inside(c, _bent(c, y)))
+        return self._from_standard(_inside(c, bent(c, y)))
 
     def log_prob(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
-        y = _straight(c, z)
+        y = straight(c, z)
         inside = -(1 + c) * y - jnp.exp(-y) - jnp.log(self.scale)
         return jnp.where(beyond, self._at_end(value), inside)
 
@@ -173,12 +115,12 @@ class GeneralizedExtremeValue(AbstractExtreme):
     def log_cdf(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
         return jnp.where(
-            beyond, jnp.where(c > 0, -jnp.inf, 0.0), -jnp.exp(-_straight(c, z))
+            beyond, jnp.where(c > 0, -jnp.inf, 0.0), -jnp.exp(-straight(c, z))
         )
 
     def log_sf(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
-        y = _straight(c, z)
+        y = straight(c, z)
         far = y > 15
         t = jnp.exp(-y)
         inside = jnp.where(far, -y - 0.5 * t, log1mexp(jnp.where(far, 1.0, t)))
@@ -186,7 +128,7 @@ class GeneralizedExtremeValue(AbstractExtreme):
 
     def icdf(self, q: ArrayLike) -> Array:
         c, q = as_floats(self.concentration, q)
-        return self.loc + self.scale * _bent(c, -jnp.log(-jnp.log(q)))
+        return self.loc + self.scale * bent(c, -jnp.log(-jnp.log(q)))
 
     def _log_gamma(self, c: Array) -> Array:
         """Log of the gamma function at 1 - c, over c."""
@@ -252,12 +194,7 @@ class GeneralizedPareto(AbstractExtreme):
 
     @property
     def support(self) -> Constraint:
-        c = self.concentration
-        if _is_known(c, lambda c: c >= 0):
-            return constraints.greater_than_eq(self.loc)
-        end = _end(self.loc, self.scale, c)
-        most = jnp.finfo(end.dtype).max / 4
-        return constraints.interval(self.loc, jnp.where(jnp.asarray(c) < 0, end, most))
+        return ExtremeSupport(self.loc, self.scale, self.concentration, above=True)
 
     def _standard(self, value: ArrayLike) -> tuple[Array, Array, Array]:
         c, z, beyond = super()._standard(value)
@@ -266,11 +203,11 @@ class GeneralizedPareto(AbstractExtreme):
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         y = jax.random.exponential(key, self.shape(sample_shape))
         (c,) = as_floats(self.concentration)
-        return self._from_standard(_inside(c, _bent(c, y)))
+        return self._from_standard(_inside(c, bent(c, y)))
 
     def log_prob(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
-        inside = -(1 + c) * _straight(c, z) - jnp.log(self.scale)
+        inside = -(1 + c) * straight(c, z) - jnp.log(self.scale)
         inside = jnp.where(beyond, self._at_end(value), inside)
         return jnp.where(value < self.loc, -jnp.inf, inside)
 
@@ -279,18 +216,18 @@ class GeneralizedPareto(AbstractExtreme):
 
     def log_cdf(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
-        y = jnp.where(beyond, 1.0, _straight(c, z))
+        y = jnp.where(beyond, 1.0, straight(c, z))
         inside = jnp.where(y > 0, log1mexp(jnp.where(y > 0, y, 1.0)), -jnp.inf)
         return jnp.where(beyond & (c < 0) & (value > self.loc), 0.0, inside)
 
     def log_sf(self, value: ArrayLike) -> Array:
         c, z, beyond = self._standard(value)
-        inside = -_straight(c, z)
+        inside = -straight(c, z)
         return jnp.where(beyond & (c < 0), -jnp.inf, inside)
 
     def icdf(self, q: ArrayLike) -> Array:
         c, q = as_floats(self.concentration, q)
-        return self.loc + self.scale * _bent(c, -jnp.log1p(-q))
+        return self.loc + self.scale * bent(c, -jnp.log1p(-q))
 
     @property
     def mean(self) -> Array:

@@ -95,6 +95,26 @@ def test_supports_follow_the_shape():
     assert not inside(np.array([-0.1, 2.1])).any()
 
 
+@pytest.mark.parametrize(
+    "family", [dist.GeneralizedExtremeValue, dist.GeneralizedPareto]
+)
+def test_the_line_is_mapped_onto_the_support(family, x64):
+    """Free of the shape, the density is that of the Gumbel or exponential variable."""
+    shape = np.array([-1.5, -0.3, -1e-8, 0.0, 1e-8, 0.4, 2.0])
+    d = family(1.0, 2.0, shape)
+    onto = dist.biject_to(d.support)
+    free = np.linspace(-2.0, 1.5, 8)[:, None] + np.zeros(7)
+    value, log_det = onto.forward_and_log_det(free)
+    assert d.support(value).all()
+    back, minus = onto.inverse_and_log_det(value)
+    np.testing.assert_allclose(back, free, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(minus, -log_det, rtol=1e-9, atol=1e-9)
+    up, down = onto(free + 1e-6), onto(free - 1e-6)
+    np.testing.assert_allclose((up - down) / 2e-6, jnp.exp(log_det), rtol=1e-7)
+    total = d.log_prob(value) + log_det
+    np.testing.assert_allclose(total, total[:, 3:4] + np.zeros(7), rtol=1e-8, atol=1e-8)
+
+
 BAD = (
     (lambda: dist.Triangular(1.0, 0.0, 0.5), r"Triangular.low = 1.0: low must be <"),
     (lambda: dist.Triangular(0.0, 1.0, 2.0), r"Triangular.peak = 2.0: peak must be"),
