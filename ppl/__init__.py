@@ -17,7 +17,7 @@ from ppl.primitives import (
 )
 
 if TYPE_CHECKING:
-    from ppl import diagnostics, infer
+    from ppl import diagnostics, infer, priors
     from ppl.checks import checked
     from ppl.infer.fit import fit
     from ppl.moments import Moments
@@ -31,6 +31,7 @@ _LATER = {
     "diagnostics": "ppl.diagnostics",
     "fit": "ppl.infer.fit",
     "infer": "ppl.infer",
+    "priors": "ppl.priors",
 }
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "param",
     "plate",
     "plate_stack",
+    "priors",
     "prng_key",
     "sample",
     "subsample",

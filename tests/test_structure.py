@@ -26,6 +26,7 @@ LAYERS = {
     "ppl._sites": 2,
     "ppl.primitives": 2,
     "ppl.control": 2,
+    "ppl.priors": 3,
     "ppl.handlers": 3,
     "ppl.arguments": 4,
     "ppl.layout": 4,

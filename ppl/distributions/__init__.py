@@ -25,20 +25,29 @@ from ppl.distributions.distribution import (
     Independent,
     MaskedDistribution,
 )
+from ppl.distributions.ex_gaussian import ExGaussian
 from ppl.distributions.exponential import Exponential
 from ppl.distributions.gamma import Chi2, Gamma, InverseGamma
+from ppl.distributions.extreme_value import GeneralizedExtremeValue, GeneralizedPareto
+from ppl.distributions.gamma import Gamma, InverseGamma
+from ppl.distributions.generalized_normal import GeneralizedNormal
 from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
 from ppl.distributions.gompertz import Gompertz
 from ppl.distributions.gumbel import Gumbel
 from ppl.distributions.improper_uniform import ImproperUniform
 from ppl.distributions.kumaraswamy import Kumaraswamy
+from ppl.distributions.inverse_gaussian import InverseGaussian, Wald
 from ppl.distributions.laplace import Laplace
 from ppl.distributions.levy import Levy
 from ppl.distributions.lkj import LKJCholesky
 from ppl.distributions.log_uniform import LogUniform
 from ppl.distributions.logistic import Logistic
+from ppl.distributions.logit_normal import LogitNormal
+from ppl.distributions.moyal import Moyal
 from ppl.distributions.multivariate_normal import MultivariateNormal
+from ppl.distributions.nakagami import Nakagami
 from ppl.distributions.normal import HalfNormal, LogNormal, Normal
+from ppl.distributions.plackett_luce import PlackettLuce
 from ppl.distributions.poisson import Poisson
 from ppl.distributions.power_law import (
     DoublyTruncatedPowerLaw,
@@ -51,6 +60,13 @@ from ppl.distributions.student_t import StudentT
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms import biject_to
 from ppl.distributions.truncated_polya_gamma import TruncatedPolyaGamma
+from ppl.distributions.rice import Rice
+from ppl.distributions.skew_normal import SkewNormal
+from ppl.distributions.stick_breaking_weights import StickBreakingWeights
+from ppl.distributions.student_t import HalfStudentT, StudentT
+from ppl.distributions.transformed import TransformedDistribution
+from ppl.distributions.transforms import biject_to
+from ppl.distributions.triangular import PERT, Triangular
 from ppl.distributions.uniform import Uniform
 from ppl.distributions.unit import Unit
 from ppl.distributions.von_mises import VonMises
@@ -102,17 +118,23 @@ __all__ = [
     "Dirichlet",
     "Distribution",
     "DoublyTruncatedPowerLaw",
+    "ExGaussian",
     "Exponential",
     "FlowJAXDistribution",
     "Gamma",
     "Gompertz",
     "Gumbel",
+    "GeneralizedExtremeValue",
+    "GeneralizedNormal",
+    "GeneralizedPareto",
     "HalfCauchy",
     "HalfNormal",
+    "HalfStudentT",
     "ImproperUniform",
     "Independent",
     "InverseGamma",
     "Kumaraswamy",
+    "InverseGaussian",
     "LKJCholesky",
     "Laplace",
     "Levy",
@@ -120,8 +142,11 @@ __all__ = [
     "LogUniform",
     "Logistic",
     "LowerTruncatedPowerLaw",
+    "LogitNormal",
     "MaskedDistribution",
+    "Moyal",
     "MultivariateNormal",
+    "Nakagami",
     "Normal",
     "NormalGLM",
     "Pareto",
@@ -131,6 +156,13 @@ __all__ = [
     "RelaxedBernoulli",
     "RelaxedBernoulliLogits",
     "SoftLaplace",
+    "PERT",
+    "PlackettLuce",
+    "Poisson",
+    "PoissonLogGLM",
+    "Rice",
+    "SkewNormal",
+    "StickBreakingWeights",
     "StudentT",
     "TFPDistribution",
     "TransformedDistribution",
@@ -140,6 +172,10 @@ __all__ = [
     "as_distribution",
     "VonMises",
     "Weibull",
+    "Triangular",
+    "Uniform",
+    "Unit",
+    "Wald",
     "biject_to",
     "constraints",
     "flows",

@@ -164,6 +164,23 @@ def dirichlet_case(name, concentration, grid=None, closed=Case.closed):
     return Case(f"Dirichlet {name}", dist.Dirichlet, params, dirichlet, grid, closed)
 
 
+def stick_breaking(x, concentration, size):
+    a, x = mp.mpf(float(concentration)), [mp.mpf(float(v)) for v in x]
+    rest = [mp.fsum(x[k:]) for k in range(size)]
+    log_prob = (size - 1) * mp.log(a) + (a - 1) * mp.log(x[-1])
+    return log_prob - mp.fsum(mp.log(r) for r in rest[1:-1])
+
+
+def stick_case(size, concentration, grid=None):
+    return Case(
+        f"StickBreakingWeights({size}, {concentration})",
+        partial(dist.StickBreakingWeights, num_weights=size),
+        {"concentration": np.array(concentration)},
+        partial(stick_breaking, size=size),
+        grid,
+    )
+
+
 def lkj_case(n, eta, grid=None):
     make = partial(dist.LKJCholesky, n)
     params = {"concentration": np.array(eta)}
@@ -218,6 +235,8 @@ CASES = [
         Grid(14.0, 0.25),
     ),
     normal_case("wild", {"loc": np.array([1e3, 0.0, -1e6]), "scale_tril": TRIL_WILD}),
+    stick_case(3, 1.5, Grid(40.0, 0.25)),
+    stick_case(20, 4.0),
     lkj_case(2, 0.4, Grid(40.0, 0.25)),
     lkj_case(3, 1.0, Grid(12.0, 0.375)),
     lkj_case(3, 7.5, Grid(5.0, 0.2)),
