@@ -11,6 +11,7 @@ from ppl.distributions.constraints.arrays import (
     CorrCholesky,
     CorrMatrix,
     LowerCholesky,
+    Multinomial,
     OrderedVector,
     PositiveDefinite,
     PositiveOrderedVector,
@@ -31,6 +32,7 @@ from ppl.distributions.constraints.numbers import (
     GreaterThan,
     GreaterThanEq,
     HalfLine,
+    Integer,
     IntegerGreaterThan,
     IntegerInterval,
     Interval,
@@ -48,12 +50,14 @@ dependent = Dependent()
 greater_than = GreaterThan
 greater_than_eq = GreaterThanEq
 independent = IndependentConstraint
+integer = Integer()
 integer_greater_than = IntegerGreaterThan
 integer_interval = IntegerInterval
 interval = Interval
 less_than = LessThan
 less_than_eq = LessThanEq
 lower_cholesky = LowerCholesky()
+multinomial = Multinomial
 nonnegative = GreaterThanEq(0.0)
 nonnegative_integer = IntegerGreaterThan(0)
 open_interval = OpenInterval
@@ -89,12 +93,14 @@ __all__ = [
     "GreaterThanEq",
     "HalfLine",
     "IndependentConstraint",
+    "Integer",
     "IntegerGreaterThan",
     "IntegerInterval",
     "Interval",
     "LessThan",
     "LessThanEq",
     "LowerCholesky",
+    "Multinomial",
     "OpenInterval",
     "OrderedVector",
     "PositiveDefinite",
@@ -111,6 +117,7 @@ __all__ = [
     "greater_than",
     "greater_than_eq",
     "independent",
+    "integer",
     "integer_greater_than",
     "integer_interval",
     "interval",
@@ -118,6 +125,7 @@ __all__ = [
     "less_than",
     "less_than_eq",
     "lower_cholesky",
+    "multinomial",
     "namespace",
     "nonnegative",
     "nonnegative_integer",
