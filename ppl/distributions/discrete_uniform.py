@@ -101,7 +101,9 @@ class DiscreteUniform(Distribution):
         room = f"uint{jnp.iinfo(dtype).bits}"  # sums of these wrap around
         inside = jnp.clip(steps, 0.0, jnp.maximum(count - 2, 0.0)).astype(room)
         some = (low.astype(room) + inside).astype(dtype)
-        return jnp.where(steps >= count - 1, high, jnp.clip(some, low, high))
+        return jnp.where(
+            (q >= 1) | (steps >= count - 1), high, jnp.clip(some, low, high)
+        )
 
     @property
     def mean(self) -> Array:
