@@ -10,6 +10,8 @@ from ppl.distributions.asymmetric_laplace import (
 )
 from ppl.distributions.bernoulli import Bernoulli, BernoulliLogits, BernoulliProbs
 from ppl.distributions.beta import Beta, BetaProportion
+from ppl.distributions.beta import Beta
+from ppl.distributions.beta_binomial import BetaBinomial, BetaNegativeBinomial
 from ppl.distributions.binomial import Binomial, BinomialLogits, BinomialProbs
 from ppl.distributions.categorical import (
     Categorical,
@@ -18,8 +20,11 @@ from ppl.distributions.categorical import (
 )
 from ppl.distributions.cauchy import Cauchy, HalfCauchy
 from ppl.distributions.dagum import Dagum
+from ppl.distributions.conway_maxwell_poisson import ConwayMaxwellPoisson
 from ppl.distributions.delta import Delta
 from ppl.distributions.dirichlet import Dirichlet
+from ppl.distributions.discrete_uniform import DiscreteUniform
+from ppl.distributions.discrete_weibull import DiscreteWeibull
 from ppl.distributions.distribution import (
     Distribution,
     Independent,
@@ -34,6 +39,9 @@ from ppl.distributions.generalized_normal import GeneralizedNormal
 from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
 from ppl.distributions.gompertz import Gompertz
 from ppl.distributions.gumbel import Gumbel
+from ppl.distributions.geometric import Geometric, GeometricLogits, GeometricProbs
+from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
+from ppl.distributions.hypergeometric import Hypergeometric
 from ppl.distributions.improper_uniform import ImproperUniform
 from ppl.distributions.kumaraswamy import Kumaraswamy
 from ppl.distributions.inverse_gaussian import InverseGaussian, Wald
@@ -56,6 +64,24 @@ from ppl.distributions.power_law import (
 )
 from ppl.distributions.relaxed_bernoulli import RelaxedBernoulli, RelaxedBernoulliLogits
 from ppl.distributions.soft_laplace import SoftLaplace
+from ppl.distributions.multinomial import (
+    DirichletMultinomial,
+    Multinomial,
+    MultinomialLogits,
+    MultinomialProbs,
+)
+from ppl.distributions.multivariate_normal import MultivariateNormal
+from ppl.distributions.negative_binomial import (
+    GammaPoisson,
+    NegativeBinomial,
+    NegativeBinomial2,
+    NegativeBinomialLogits,
+    NegativeBinomialProbs,
+)
+from ppl.distributions.normal import HalfNormal, LogNormal, Normal
+from ppl.distributions.ordered import OrderedLogistic, OrderedProbit
+from ppl.distributions.poisson import Poisson
+from ppl.distributions.skellam import Skellam
 from ppl.distributions.student_t import StudentT
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms import biject_to
@@ -94,6 +120,7 @@ _LATER = {
     "kl_divergence": "ppl.distributions.kl",
     "register_kl": "ppl.distributions.kl",
 }
+from ppl.distributions.zipf import Zipf
 
 __all__ = [
     "AsymmetricLaplace",
@@ -104,6 +131,8 @@ __all__ = [
     "BernoulliProbs",
     "Beta",
     "BetaProportion",
+    "BetaBinomial",
+    "BetaNegativeBinomial",
     "Binomial",
     "BinomialLogits",
     "BinomialProbs",
@@ -114,8 +143,12 @@ __all__ = [
     "CustomDist",
     "Chi2",
     "Dagum",
+    "ConwayMaxwellPoisson",
     "Delta",
     "Dirichlet",
+    "DirichletMultinomial",
+    "DiscreteUniform",
+    "DiscreteWeibull",
     "Distribution",
     "DoublyTruncatedPowerLaw",
     "ExGaussian",
@@ -130,6 +163,13 @@ __all__ = [
     "HalfCauchy",
     "HalfNormal",
     "HalfStudentT",
+    "GammaPoisson",
+    "Geometric",
+    "GeometricLogits",
+    "GeometricProbs",
+    "HalfCauchy",
+    "HalfNormal",
+    "Hypergeometric",
     "ImproperUniform",
     "Independent",
     "InverseGamma",
@@ -163,6 +203,21 @@ __all__ = [
     "Rice",
     "SkewNormal",
     "StickBreakingWeights",
+    "Multinomial",
+    "MultinomialLogits",
+    "MultinomialProbs",
+    "MultivariateNormal",
+    "NegativeBinomial",
+    "NegativeBinomial2",
+    "NegativeBinomialLogits",
+    "NegativeBinomialProbs",
+    "Normal",
+    "NormalGLM",
+    "OrderedLogistic",
+    "OrderedProbit",
+    "Poisson",
+    "PoissonLogGLM",
+    "Skellam",
     "StudentT",
     "TFPDistribution",
     "TransformedDistribution",
@@ -176,6 +231,7 @@ __all__ = [
     "Uniform",
     "Unit",
     "Wald",
+    "Zipf",
     "biject_to",
     "constraints",
     "flows",

@@ -10,11 +10,14 @@ offset, so that no digit is lost. All draws loop together until each is accepted
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
+from ppl._errors import ArgumentError
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions._special import deviance, open_uniform, stirling_rest
 
@@ -29,6 +32,61 @@ class _Hat(NamedTuple):
     b: Array
     v_sure: Array
     log_height: Array
+
+
+def most_count() -> int:
+    """The largest integer that a draw can be."""
+    return jnp.iinfo(jnp.result_type(int)).max
+
+
+def refuse_large(dist: Any, largest: Callable[[], ArrayLike]) -> None:
+    """Raise an error if draws may be as large as `largest()` and that is no integer.
+
+    Nothing happens where a parameter is traced.
+    """
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(dist)):
+        return
+    with jax.ensure_compile_time_eval():
+        top = float(np.max(np.asarray(largest()), initial=0.0))
+    if top > most_count():
+        raise ArgumentError(
+            f"draws of this {type(dist).__name__} may be as large as {top:g} and do "
+            f"not fit an integer of at most {most_count()}.",
+            value=top,
+            hint="Allow larger ones: jax.config.update('jax_enable_x64', True).",
+        )
+
+
+def known_total(family: str, total: Any, name: str = "total_count") -> int:
+    """The one number of trials, for a support that is to be listed."""
+    if isinstance(total, Tracer):
+        raise ArgumentError(
+            f"the support of a {family} can be listed only if {name} is known.",
+            hint=f"Do not pass {name} through jit or vmap.",
+        )
+    total = np.asarray(total)
+    if total.min() != total.max():
+        raise ArgumentError(
+            f"the support of a {family} can be listed only if all of {name} "
+            f"are equal; they go from {total.min()} to {total.max()}.",
+            value=total,
+        )
+    return int(total.max())
+
+
+def with_last_digits(key: Key, x: Array) -> Array:
+    """Whole floats as integers, with random last digits where a float has none.
+
+    What fits no integer becomes the largest one.
+    """
+    most = most_count()
+    large = x >= float(most)
+    whole = jnp.where(large, 0.0, x).astype(jnp.result_type(int))
+    gap = jnp.maximum(x / 2.0 ** (jnp.finfo(x.dtype).nmant + 1), 1.0)
+    unit = jnp.where(large, 1.0, jnp.exp2(jnp.floor(jnp.log2(gap) + 1e-6)))
+    extra = jnp.floor(jax.random.uniform(key, x.shape, x.dtype) * unit)
+    extra = jnp.minimum(extra.astype(whole.dtype), most - whole)
+    return jnp.where(large, most, whole + extra)
 
 
 def _add_up(
@@ -89,6 +147,41 @@ def _whole(base: Array, offset: Array) -> Array:
     room = most - base
     far = 2.0 ** (jnp.iinfo(dtype).bits - 2)
     return base + jnp.minimum(jnp.clip(offset, -far, far).astype(dtype), room)
+
+
+def log_concave(
+    key: Key, mode: Array, log_pmf: Callable[[Array], Array], shape: Shape
+) -> Array:
+    """Draws from any log-concave probabilities.
+
+    By rejection from a hat that is flat about the mode and falls off exponentially
+    (L. Devroye 1986, "Non-Uniform Random Variate Generation", section X.1.3): some
+    four trials for each draw, whatever the law.
+
+    Args:
+        key: A random key.
+        mode: The most likely count, a whole float.
+        log_pmf: The log probability of a count, -inf outside of the support.
+        shape: The shape of the draws.
+    """
+    mode = jnp.broadcast_to(mode, shape)
+    top = log_pmf(mode)
+    peak = jnp.exp(top)
+    width = 1 + 0.5 * peak
+
+    def propose(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        i, offset, done = state
+        u, v, w, side = open_uniform(jax.random.fold_in(key, i), (4, *shape))
+        flat = u * (1 + width) <= width
+        away = jnp.where(flat, v * width, width - jnp.log(v)) / peak
+        new = jnp.where(side < 0.5, -1.0, 1.0) * jnp.floor(away + 0.5)
+        log_hat = jnp.minimum(width - peak * away, 0.0)
+        ok = jnp.log(w) + log_hat <= log_pmf(mode + new) - top
+        return i + 1, jnp.where(ok & ~done, new, offset), done | ok
+
+    start = (jnp.zeros((), jnp.uint32), jnp.zeros_like(mode), ~(peak > 0))
+    offset = jax.lax.while_loop(lambda s: ~jnp.all(s[2]), propose, start)[1]
+    return _whole(mode, offset)
 
 
 def poisson(key: Key, rate: ArrayLike, shape: Shape) -> Array:

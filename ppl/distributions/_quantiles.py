@@ -47,8 +47,10 @@ def quantile_of(dist: Any, q: ArrayLike, path: Callable[[Array], Array]) -> Arra
     return jnp.where((target >= 0) & (target <= 1), x, jnp.nan)
 
 
-def count_quantile_of(dist: Any, q: ArrayLike, high: ArrayLike) -> Array:
-    """The smallest count k >= 0 with `dist.cdf(k) >= q`, at most `high`.
+def count_quantile_of(
+    dist: Any, q: ArrayLike, high: ArrayLike, low: ArrayLike = 0
+) -> Array:
+    """The smallest whole k >= `low` with `dist.cdf(k) >= q`, at most `high`.
 
     A shortfall of a few roundings counts as reached, so that `icdf(cdf(k))` is k.
     """
@@ -65,5 +67,5 @@ def count_quantile_of(dist: Any, q: ArrayLike, high: ArrayLike) -> Array:
         below = jnp.where(enough, below, jnp.minimum(middle + 1, above))
         return below, jnp.where(enough, middle, above)
 
-    start = (jnp.zeros(shape, dtype), above)
+    start = (jnp.broadcast_to(jnp.asarray(low, dtype), shape), above)
     return jax.lax.fori_loop(0, jnp.iinfo(dtype).bits, halve, start)[1]

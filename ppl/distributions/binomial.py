@@ -7,13 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
-from ppl._errors import ArgumentError
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._counts import binomial
+from ppl.distributions._counts import binomial, known_total
 from ppl.distributions._parameters import one_of
 from ppl.distributions._quantiles import count_quantile_of
 from ppl.distributions._special import (
@@ -26,6 +23,7 @@ from ppl.distributions._special import (
     two_shares,
 )
 from ppl.distributions._special_tails import log_betainc
+from ppl.distributions._sums import bell_entropy
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -162,21 +160,13 @@ class AbstractBinomial(Distribution):
         mode = jnp.floor((n + 1) * self._shares()[0]).astype(jnp.result_type(int))
         return self._over_batch(jnp.minimum(mode, n))
 
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        return bell_entropy(self.log_prob, self.mean, self.variance)
+
     def enumerate_support(self, expand: bool = True) -> Array:
-        total = self.total_count
-        if isinstance(total, Tracer):
-            raise ArgumentError(
-                "the support of a Binomial can be listed only if total_count is known.",
-                hint="Do not pass total_count through jit or vmap.",
-            )
-        total = np.asarray(total)
-        if total.min() != total.max():
-            raise ArgumentError(
-                "the support of a Binomial can be listed only if all of total_count "
-                f"are equal; they go from {total.min()} to {total.max()}.",
-                value=total,
-            )
-        return self._listed(int(total.max()) + 1, expand=expand)
+        total = known_total("Binomial", self.total_count)
+        return self._listed(total + 1, expand=expand)
 
 
 @distribution

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 from jax.scipy.special import xlogy
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._parameters import ParameterCheck, known, one_of
-from ppl.distributions._special import as_floats, fused, is_whole
+from ppl.distributions._special import as_floats, fused
+from ppl.distributions._tables import (
+    checks_of_logits,
+    checks_of_probs,
+    log_above,
+    log_upto,
+    moments,
+    pick,
+    quantiles,
+)
 from ppl.distributions.constraints import Constraint, shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
-
-_FEW = 32  # so many categories are told apart by comparing: the gradient is a product
-
-
-def _pick(table: Array, value: ArrayLike) -> tuple[Array, Array]:
-    """`table[..., value]`, and whether `value` is an index at all."""
-    count = table.shape[-1]
-    value = jnp.asarray(value)
-    inside = (value >= 0) & (value < count) & is_whole(value)
-    index = jnp.where(inside, value, 0).astype(jnp.result_type(int))
-    if count <= _FEW:
-        chosen = index[..., None] == jnp.arange(count)
-        return jnp.where(chosen, table, 0).sum(-1), inside
-    dims = max(index.ndim + 1, table.ndim)
-    table = table.reshape((1,) * (dims - table.ndim) + table.shape)
-    index = index.reshape((1,) * (dims - 1 - index.ndim) + index.shape)
-    return jnp.take_along_axis(table, index[..., None], -1)[..., 0], inside
 
 
 def _centred(logits: ArrayLike) -> tuple[Array, Array]:
@@ -43,13 +33,13 @@ def _centred(logits: ArrayLike) -> tuple[Array, Array]:
 @fused
 def _log_prob_of_logits(logits: ArrayLike, value: ArrayLike) -> Array:
     shifted, log_total = _centred(logits)
-    chosen, inside = _pick(shifted, value)
+    chosen, inside = pick(shifted, value)
     return jnp.where(inside, chosen - log_total, -jnp.inf)
 
 
 @fused
 def _log_prob_of_probs(probs: ArrayLike, value: ArrayLike) -> Array:
-    chosen, inside = _pick(*as_floats(probs), value)  # type: ignore
+    chosen, inside = pick(*as_floats(probs), value)  # type: ignore
     return jnp.where(inside, jnp.log(jnp.where(inside, chosen, 1.0)), -jnp.inf)
 
 
@@ -58,23 +48,8 @@ def _cdf(probs: ArrayLike, value: ArrayLike) -> Array:
     (probs,) = as_floats(probs)
     last = probs.shape[-1] - 1
     value = jnp.floor(as_floats(value)[0])
-    below, _ = _pick(jnp.cumsum(probs, -1), jnp.clip(value, 0, last))
+    below, _ = pick(jnp.cumsum(probs, -1), jnp.clip(value, 0, last))
     return jnp.where(value < 0, 0.0, jnp.where(value >= last, 1.0, below))
-
-
-@fused
-def _icdf(probs: ArrayLike, q: ArrayLike) -> Array:
-    probs, q = as_floats(probs, q)
-    q = q * (1 - 8 * jnp.finfo(q.dtype).eps)  # so that icdf(cdf(k)) is k
-    steps = jnp.cumsum(probs, -1)[..., :-1]
-    return (q[..., None] > steps).sum(-1, dtype=jnp.result_type(int))
-
-
-def _moments(probs: Array) -> tuple[Array, Array]:
-    """Mean and variance of the index."""
-    index = jnp.arange(probs.shape[-1])
-    mean = (probs * index).sum(-1)
-    return mean, (probs * jnp.square(index - mean[..., None])).sum(-1)
 
 
 class AbstractCategorical(Distribution):
@@ -94,16 +69,22 @@ class AbstractCategorical(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return _cdf(self.probs, value)
 
+    def log_cdf(self, value: ArrayLike) -> Array:
+        return log_upto(*as_floats(self.probs), value)  # type: ignore
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        return log_above(*as_floats(self.probs), value)  # type: ignore
+
     def icdf(self, q: ArrayLike) -> Array:
-        return _icdf(self.probs, q)
+        return quantiles(self.probs, q)
 
     @property
     def mean(self) -> Array:
-        return _moments(*as_floats(self.probs))[0]
+        return moments(*as_floats(self.probs))[0]
 
     @property
     def variance(self) -> Array:
-        return _moments(*as_floats(self.probs))[1]
+        return moments(*as_floats(self.probs))[1]
 
     @property
     def mode(self) -> Array:
@@ -138,23 +119,7 @@ class CategoricalProbs(AbstractCategorical):
         return jnp.log(*as_floats(self.probs))
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        probs = known(self.probs)
-        xp = constraints.namespace(probs)
-        double = jnp.finfo(jnp.result_type(float, probs)).nmant > 30
-        total = xp.asarray(probs).sum(-1)
-        whole = abs(total - 1) <= (1e-6 if double else 1e-4)
-        rule = "must sum to 1"
-        if not isinstance(total, Tracer) and not np.all(whole):
-            wrong = np.asarray(total)[~np.asarray(whole)]
-            rule = (
-                f"must sum to 1 but sums to {float(wrong[0]):.6g}. Divide it by its "
-                "sum, or use `logits` instead"
-            )
-        signs = (xp.asarray(probs) >= 0).all(-1)
-        return [
-            ParameterCheck("probs", probs, signs, "must be nonnegative"),
-            ParameterCheck("probs", probs, whole, rule),
-        ]
+        return checks_of_probs(known(self.probs))
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         return self._draw(self.logits, key, sample_shape)
@@ -187,13 +152,7 @@ class CategoricalLogits(AbstractCategorical):
         return jax.nn.softmax(*as_floats(self.logits))  # type: ignore
 
     def parameter_checks(self) -> list[ParameterCheck]:
-        logits = known(self.logits)
-        numbers = (logits < np.inf).all(-1)
-        possible = (logits > -np.inf).any(-1)
-        return [
-            ParameterCheck("logits", logits, numbers, "must not be NaN or infinite"),
-            ParameterCheck("logits", logits, possible, "must have one above -inf"),
-        ]
+        return checks_of_logits(known(self.logits))
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         return self._draw(*as_floats(self.logits), key, sample_shape)  # type: ignore

@@ -20,6 +20,7 @@ from ppl.distributions._special import (
     stirling_rest,
 )
 from ppl.distributions._special_tails import log_gammainc, log_gammaincc
+from ppl.distributions._sums import bell_entropy
 from ppl.distributions.distribution import Distribution, distribution, param
 
 
@@ -100,3 +101,8 @@ class Poisson(Distribution):
     @property
     def mode(self) -> Array:
         return self._over_batch(jnp.floor(self.rate).astype(jnp.result_type(int)))
+
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        (rate,) = as_floats(self.rate)
+        return bell_entropy(self.log_prob, rate, rate)

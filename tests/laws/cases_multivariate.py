@@ -145,6 +145,32 @@ def normal_glm(y, x, intercept, coefficients, scale):
     return mp.fsum(normal(float(v), p, float(scale)) for v, p in rows)
 
 
+def multinomial(x, probs):
+    total = mp.fsum(mp.mpf(v) for v in probs.tolist())
+    log_prob = mp.loggamma(mp.fsum(x.tolist()) + 1)
+    for k, p in zip(x.tolist(), probs.tolist(), strict=True):
+        share = k * mp.log(mp.mpf(p) / total) if k else 0
+        log_prob += share - mp.loggamma(mp.mpf(k) + 1)
+    return log_prob
+
+
+def multinomial_by_logits(x, logits):
+    log_total = mp.log(mp.fsum(mp.exp(v) for v in logits.tolist()))
+    log_prob = mp.loggamma(mp.fsum(x.tolist()) + 1)
+    for k, logit in zip(x.tolist(), logits.tolist(), strict=True):
+        log_prob += k * (logit - log_total) - mp.loggamma(mp.mpf(k) + 1)
+    return log_prob
+
+
+def dirichlet_multinomial(x, concentration):
+    a, n = [mp.mpf(v) for v in concentration.tolist()], mp.fsum(x.tolist())
+    log_prob = mp.loggamma(n + 1) + mp.loggamma(mp.fsum(a))
+    log_prob -= mp.loggamma(mp.fsum(a) + n)
+    for k, v in zip(x.tolist(), a, strict=True):
+        log_prob += mp.loggamma(k + v) - mp.loggamma(v) - mp.loggamma(mp.mpf(k) + 1)
+    return log_prob
+
+
 # --- the cases ------------------------------------------------------------------------
 
 _SPREAD = np.random.default_rng(0).normal(size=(4, 4))
@@ -212,6 +238,13 @@ X_WIDE = np.array([[0.5, -1.0, 30.0], [2.0, 0.3, -0.1], [0.0, 1.0, 0.4]])
 def glm_case(name, make, density, grid=None, **params):
     params = {k: np.array(v) for k, v in params.items()}
     return Case(name, make, params, density, grid, ("mean", "variance"))
+
+
+def counts_case(family, density, total, **params):
+    params = {k: np.array(v) for k, v in params.items()}
+    name = f"{family.__name__} of {total}, {next(iter(params.values())).tolist()}"
+    make = partial(family, total_count=total)
+    return Case(name, make, params, density, None, ("mean", "variance"))
 
 
 def masked(loc, scale, mask):
@@ -321,5 +354,27 @@ CASES = [
         normals,
         None,
         (),
+    ),
+    counts_case(dist.MultinomialProbs, multinomial, 12, probs=[0.2, 0.5, 0.3]),
+    counts_case(
+        dist.MultinomialProbs, multinomial, 10**6, probs=[1e-6, 0.5, 0.499899, 1e-4]
+    ),
+    counts_case(
+        dist.MultinomialLogits,
+        multinomial_by_logits,
+        30,
+        logits=[0.3, 40.0, 38.0, -60.0],
+    ),
+    counts_case(
+        dist.DirichletMultinomial,
+        dirichlet_multinomial,
+        20,
+        concentration=[0.3, 2.0, 1e-3],
+    ),
+    counts_case(
+        dist.DirichletMultinomial,
+        dirichlet_multinomial,
+        100_000,
+        concentration=[1e6, 3e6, 50.0],
     ),
 ]

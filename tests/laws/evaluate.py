@@ -169,7 +169,8 @@ def slope(case: Case, values: list[Any], x: Any, by: int) -> tuple[float, float]
     result, motion = first(), mp.mpf(0)
     for i, value in enumerate(at):
         inner = i < len(values) and np.asarray(values[i]).dtype.kind == "f"
-        if value == 0 or not (inner or i == len(values) and not case.discrete):
+        judged = inner or (i == len(values) and not case.discrete)
+        if np.ndim(value) or value == 0 or not judged:
             continue
         other = first((i, value * mp.mpf(10) ** -12))
         if mp.isfinite(other):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import entr, expit
 
 import ppl.distributions as dist
 from tests.laws.cases import CASES, Case
@@ -91,8 +91,9 @@ def test_density_integrates_to_one(case, x64):
     frozen = case.frozen()[:2]
     params = [p[:2] for p in case.params]
     if case.discrete:
+        first = int(min(0, *(f.ppf(1e-13) for f in frozen)))
         last = int(max(f.isf(1e-13) for f in frozen))
-        x, weights = np.arange(last + 1)[:, None], 1.0
+        x, weights = np.arange(first, last + 1)[:, None], 1.0
     else:
         ends = np.stack([f.ppf(expit(np.linspace(-20, 20, 81))) for f in frozen], 1)
         node, weight = np.polynomial.legendre.leggauss(20)
@@ -192,6 +193,16 @@ def test_upper_tails_do_not_underflow(d, x, want):
 # --- moments --------------------------------------------------------------------------
 
 
+def summed_entropy(frozen):
+    """Of counts, by adding up where they are; SciPy stops after some terms."""
+    reach = 40 * frozen.std() + 60
+    low, high = frozen.support()
+    if reach > 5e5 or not hasattr(frozen, "pmf"):
+        return frozen.entropy()
+    first, last = np.floor(frozen.mean() - reach), np.ceil(frozen.mean() + reach)
+    return entr(frozen.pmf(np.arange(max(first, low), min(last, high) + 1))).sum()
+
+
 @every_case
 def test_moments_are_scipys(case):
     known = facts(case, True)
@@ -201,7 +212,9 @@ def test_moments_are_scipys(case):
             assert case.discrete or name in case.lacks
             continue
         got = known.moments[name]
-        want = np.asarray([getattr(f, method)() for f in case.frozen()], float)
+        ask = summed_entropy if case.discrete and name == "entropy" else None
+        ask = ask or (lambda frozen, method=method: getattr(frozen, method)())
+        want = np.asarray([ask(f) for f in case.frozen()], float)
         assert got.shape == want.shape
         np.testing.assert_array_equal(np.isfinite(got), np.isfinite(want), case.name)
         fine = np.isfinite(want)

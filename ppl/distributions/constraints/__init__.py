@@ -11,6 +11,7 @@ from ppl.distributions.constraints.arrays import (
     CorrCholesky,
     CorrMatrix,
     LowerCholesky,
+    Multinomial,
     OrderedVector,
     PositiveDefinite,
     PositiveOrderedVector,
@@ -34,6 +35,7 @@ from ppl.distributions.constraints.numbers import (
     GreaterThan,
     GreaterThanEq,
     HalfLine,
+    Integer,
     IntegerGreaterThan,
     IntegerInterval,
     Interval,
@@ -61,6 +63,7 @@ dependent = Dependent()
 greater_than = GreaterThan
 greater_than_eq = GreaterThanEq
 independent = IndependentConstraint
+integer = Integer()
 integer_greater_than = IntegerGreaterThan
 integer_interval = IntegerInterval
 interval = Interval
@@ -111,6 +114,7 @@ __all__ = [
     "GreaterThanEq",
     "HalfLine",
     "IndependentConstraint",
+    "Integer",
     "IntegerGreaterThan",
     "L1Ball",
     "IntegerInterval",
@@ -142,6 +146,7 @@ __all__ = [
     "greater_than",
     "greater_than_eq",
     "independent",
+    "integer",
     "integer_greater_than",
     "integer_interval",
     "interval",

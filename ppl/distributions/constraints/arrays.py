@@ -15,6 +15,7 @@ from ppl.distributions.constraints.base import (
     filled,
     namespace,
     shape_of,
+    shown,
     tolerance,
 )
 
@@ -258,3 +259,27 @@ class Sphere(Constraint):
 
     def feasible_like(self, prototype: ArrayLike) -> Any:
         return filled(prototype, shape_of(prototype)[-1] ** -0.5)
+
+
+@pytree
+class Multinomial(Constraint):
+    """Vectors of nonnegative whole numbers with a given sum."""
+
+    upper_bound: ArrayLike
+    event_dim = 1
+    is_discrete = True
+
+    @property
+    def rule(self) -> str:
+        return f"must be integers >= 0 that sum to {shown(self.upper_bound)}"
+
+    def __call__(self, value: ArrayLike) -> Any:
+        xp, value = _vectors(value, "vector of counts")
+        xp = namespace(value, self.upper_bound)
+        counts = (value >= 0) & (value == (xp.floor(value)))
+        return counts.all(-1) & (value.sum(-1) == self.upper_bound)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        first = jnp.arange(shape_of(prototype)[-1]) == 0
+        total = jnp.asarray(self.upper_bound)[..., None]
+        return filled(prototype, jnp.where(first, total, 0), discrete=True)

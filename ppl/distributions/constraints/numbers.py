@@ -214,6 +214,22 @@ class Boolean(Constraint):
 
 
 @pytree
+class Integer(Constraint):
+    """Whole numbers, of whatever dtype."""
+
+    is_discrete = True
+    rule = "must be an integer"  # type: ignore[assignment]
+
+    def __call__(self, value: ArrayLike) -> Any:
+        xp = namespace(value)
+        value = xp.asarray(value)
+        return _whole(xp, value) & (value > -np.inf) & (value < np.inf)
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, 0, discrete=True)
+
+
+@pytree
 class IntegerInterval(Constraint):
     """Whole numbers, of whatever dtype, from a lower to an upper bound."""
 

@@ -1,0 +1,315 @@
+"""Multinomial counts, with given probabilities or with Dirichlet distributed ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ppl._pytree import static
+from ppl._typing import Array, ArrayLike, Key, Shape
+from ppl.distributions import constraints
+from ppl.distributions._compound_counts import log_of_ratio, misfit
+from ppl.distributions._counts import binomial
+from ppl.distributions._parameters import ParameterCheck, known, one_of
+from ppl.distributions._special import (
+    as_floats,
+    fused,
+    is_whole,
+    stirling_rest,
+    stirling_slope,
+)
+from ppl.distributions._tables import checks_of_logits, checks_of_probs
+from ppl.distributions.constraints import Constraint, shape_of
+from ppl.distributions.distribution import Distribution, distribution, param
+
+
+def _counts(total: ArrayLike, value: ArrayLike) -> tuple[Array, Array]:
+    """The counts as floats, and what lies outside the support (it becomes zero)."""
+    value = jnp.asarray(value)
+    whole = ((value >= 0) & is_whole(value)).all(-1)
+    outside = ~(whole & (value.sum(-1) == total))
+    (count,) = as_floats(jnp.where(outside[..., None], 0, value))
+    return count, outside
+
+
+def _log(x: Array) -> Array:
+    return jnp.log(jnp.where(x > 0, x, 1.0))
+
+
+def _log_probability(p: Array) -> Array:
+    return jnp.where(p > 0, _log(p), -jnp.inf)
+
+
+# --- density --------------------------------------------------------------------------
+
+
+@jax.custom_jvp
+def _log_multinomial(k: Array, p: Array, log_p: Array) -> Array:
+    n = k.sum(-1, keepdims=True)
+    mean = n * p
+    log_ratio = jnp.where(k > 0, log_p + _log(n) - _log(k), 0.0)
+    terms = misfit(k, mean, mean - k, log_ratio) + stirling_rest(k)
+    return stirling_rest(n[..., 0]) - terms.sum(-1)
+
+
+@_log_multinomial.defjvp
+def _log_multinomial_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    k = primals[0]
+    change = jnp.where(k > 0, k * jnp.where(k > 0, tangents[2], 0.0), 0.0)
+    return _log_multinomial(*primals), change.sum(-1)
+
+
+@fused
+def _log_prob(
+    total: ArrayLike, p: ArrayLike, log_p: ArrayLike, value: ArrayLike
+) -> Array:
+    count, outside = _counts(total, value)
+    args = jnp.broadcast_arrays(*as_floats(count, p, log_p))
+    return jnp.where(outside, -jnp.inf, _log_multinomial(*args))
+
+
+def _balance(k: Array, a: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Totals of counts and concentrations, shares, gaps, log shares."""
+    n, s = k.sum(-1, keepdims=True), a.sum(-1, keepdims=True)
+    total = n + s
+    share = (k + a) / total
+    gap = n / total * a - k / total * s
+    return n, s, share, gap, jnp.log(share)
+
+
+@jax.custom_jvp
+def _log_dirichlet_multinomial(k: Array, a: Array) -> Array:
+    n, s, share, gap, log_share = _balance(k, a)
+    log_k = jnp.where(k > 0, log_share + _log(n) - _log(k), 0.0)
+    fit = misfit(k, n * share, gap, log_k)
+    fit += misfit(a, s * share, -gap, log_share + jnp.log(s) - jnp.log(a))
+    rest = stirling_rest(k + a) - stirling_rest(k) - stirling_rest(a)
+    whole = stirling_rest(n) + stirling_rest(s) - stirling_rest(n + s)
+    terms = rest - fit - jnp.log1p(k / a)
+    return (whole + jnp.log1p(n / s))[..., 0] + terms.sum(-1)
+
+
+@_log_dirichlet_multinomial.defjvp
+def _log_dirichlet_multinomial_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (k, a), (_, da) = primals, tangents
+    n, s, _, gap, log_share = _balance(k, a)
+    slope = stirling_slope(k + a) - stirling_slope(a) + (k / (k + a)) / a
+    slope += stirling_slope(s) - stirling_slope(n + s) - (n / (n + s)) / s
+    slope += log_of_ratio(a, -gap, log_share + jnp.log(s) - jnp.log(a))
+    return _log_dirichlet_multinomial(k, a), (slope * da).sum(-1)
+
+
+# --- draws ----------------------------------------------------------------------------
+
+
+def _shares_of_rest(log_p: Array) -> tuple[Array, Array]:
+    """The share of each category among itself and those after it; the complement."""
+    weight = jnp.exp(log_p - log_p.max(-1, keepdims=True))
+    upto_end = jnp.flip(jnp.cumsum(jnp.flip(weight, -1), -1), -1)
+    later = jnp.concatenate([upto_end[..., 1:], jnp.zeros_like(weight[..., :1])], -1)
+    total = weight + later
+    some = jnp.where(total > 0, total, 1.0)
+    return weight / some, jnp.where(total > 0, later / some, 1.0)
+
+
+def _draw(key: Key, total: ArrayLike, log_p: Array, shape: Shape) -> Array:
+    """One category after the other, each binomial given those before it.
+
+    Args:
+        key: A random key.
+        total: The number of trials.
+        log_p: Logs of the probabilities, up to a constant.
+        shape: The shape of the draws, without the categories.
+    """
+    total = jnp.broadcast_to(jnp.asarray(total).astype(jnp.result_type(int)), shape)
+    p, q = (jnp.moveaxis(v, -1, 0)[:-1] for v in _shares_of_rest(log_p))
+
+    def step(left: Array, at: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        key, p, q = at
+        count = binomial(key, left, p, q, shape)
+        return left - count, count
+
+    keys = jax.random.split(key, len(p))
+    left, counts = jax.lax.scan(step, total, (keys, p, q))
+    return jnp.moveaxis(jnp.concatenate([counts, left[None]]), 0, -1)
+
+
+# --- the distributions ----------------------------------------------------------------
+
+
+class AbstractMultinomial(Distribution):
+    """What both have in common; `_shares` are the probabilities and their logs."""
+
+    total_count: ArrayLike
+
+    def _shares(self) -> tuple[Array, Array]:
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    @property
+    def support(self) -> Constraint:
+        return constraints.multinomial(self.total_count)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        shape = (*sample_shape, *self.batch_shape)
+        return _draw(key, self.total_count, self._shares()[1], shape)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return _log_prob(self.total_count, *self._shares(), value)
+
+    def _over_events(self, value: Array) -> Array:
+        return jnp.broadcast_to(value, self.shape())
+
+    @property
+    def mean(self) -> Array:
+        n = jnp.asarray(self.total_count)[..., None]
+        return self._over_events(n * self._shares()[0])
+
+    @property
+    def variance(self) -> Array:
+        n, p = jnp.asarray(self.total_count)[..., None], self._shares()[0]
+        return self._over_events(n * p * (1 - p))
+
+
+@distribution
+class MultinomialProbs(AbstractMultinomial):
+    """Multinomial, by the probabilities of its categories.
+
+    The density is that of the probabilities divided by their sum.
+
+    Args:
+        probs: Probabilities that sum to one, of shape `batch_shape + (categories,)`.
+        total_count: The number of trials, of shape `batch_shape`.
+        total_count_max: Taken for NumPyro's sake; draws need no such bound.
+    """
+
+    probs: ArrayLike = param(constraints.simplex)
+    total_count: ArrayLike = param(constraints.nonnegative_integer, default=1)
+    total_count_max: int | None = static(default=None, kw_only=True)
+
+    @property
+    def event_shape(self) -> Shape:
+        return shape_of(self.probs)[-1:]
+
+    @property
+    def logits(self) -> Array:
+        """The logarithms of the probabilities."""
+        return self._shares()[1]
+
+    def _shares(self) -> tuple[Array, Array]:
+        (probs,) = as_floats(self.probs)
+        p = probs / probs.sum(-1, keepdims=True)
+        return p, _log_probability(p)
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        others = [c for c in super().parameter_checks() if c.name != "probs"]
+        return [*checks_of_probs(known(self.probs)), *others]
+
+
+@distribution
+class MultinomialLogits(AbstractMultinomial):
+    """Multinomial, by the logs of the probabilities of its categories.
+
+    Args:
+        logits: Log weights of shape `batch_shape + (categories,)`; -inf is impossible.
+        total_count: The number of trials, of shape `batch_shape`.
+        total_count_max: Taken for NumPyro's sake; draws need no such bound.
+    """
+
+    logits: ArrayLike = param(constraints.real_vector)
+    total_count: ArrayLike = param(constraints.nonnegative_integer, default=1)
+    total_count_max: int | None = static(default=None, kw_only=True)
+
+    @property
+    def event_shape(self) -> Shape:
+        return shape_of(self.logits)[-1:]
+
+    @property
+    def probs(self) -> Array:
+        """The probabilities."""
+        return self._shares()[0]
+
+    def _shares(self) -> tuple[Array, Array]:
+        (logits,) = as_floats(self.logits)
+        return jax.nn.softmax(logits), jax.nn.log_softmax(logits)
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        others = [c for c in super().parameter_checks() if c.name != "logits"]
+        return [*checks_of_logits(known(self.logits)), *others]
+
+
+@distribution
+class DirichletMultinomial(Distribution):
+    """Multinomial counts whose probabilities have a Dirichlet distribution.
+
+    Args:
+        concentration: Positive, of shape `batch_shape + (categories,)`.
+        total_count: The number of trials, of shape `batch_shape`.
+        total_count_max: Taken for NumPyro's sake; draws need no such bound.
+    """
+
+    concentration: ArrayLike = param(constraints.independent(constraints.positive, 1))
+    total_count: ArrayLike = param(constraints.nonnegative_integer, default=1)
+    total_count_max: int | None = static(default=None, kw_only=True)
+
+    @property
+    def event_shape(self) -> Shape:
+        return shape_of(self.concentration)[-1:]
+
+    @property
+    def support(self) -> Constraint:
+        return constraints.multinomial(self.total_count)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        key_shares, key_counts = jax.random.split(key)
+        shape = self.shape(sample_shape)
+        (a,) = as_floats(self.concentration)
+        log_p = jax.random.loggamma(key_shares, a, shape)
+        return _draw(key_counts, self.total_count, log_p, shape[:-1])
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        count, outside = _counts(self.total_count, value)
+        args = jnp.broadcast_arrays(*as_floats(count, self.concentration))
+        return jnp.where(outside, -jnp.inf, _log_dirichlet_multinomial(*args))
+
+    def _moments(self) -> tuple[Array, Array]:
+        (a,) = as_floats(self.concentration)
+        n, s = jnp.asarray(self.total_count)[..., None], a.sum(-1, keepdims=True)
+        mean = n * (a / s)
+        spread = mean * ((s - a) / s) * ((n + s) / (1 + s))
+        return jnp.broadcast_to(mean, self.shape()), spread
+
+    @property
+    def mean(self) -> Array:
+        return self._moments()[0]
+
+    @property
+    def variance(self) -> Array:
+        return jnp.broadcast_to(self._moments()[1], self.shape())
+
+
+def Multinomial(
+    total_count: ArrayLike = 1,
+    probs: ArrayLike | None = None,
+    logits: ArrayLike | None = None,
+    *,
+    total_count_max: int | None = None,
+    validate_args: bool | None = None,
+) -> MultinomialProbs | MultinomialLogits:
+    """Multinomial, the counts of categories, by exactly one of `probs` and `logits`.
+
+    Args:
+        total_count: The number of trials, of shape `batch_shape`.
+        probs: Probabilities that sum to one, of shape `batch_shape + (categories,)`.
+        logits: Their logarithms, up to a constant.
+        total_count_max: Taken for NumPyro's sake; draws need no such bound.
+        validate_args: Whether to check the parameters now.
+    """
+    given: dict[str, Any] = {
+        "total_count_max": total_count_max,
+        "validate_args": validate_args,
+    }
+    if one_of("Multinomial", probs=probs, logits=logits) == "probs":
+        return MultinomialProbs(probs, total_count, **given)
+    return MultinomialLogits(logits, total_count, **given)
