@@ -12,6 +12,8 @@ from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._special import HALF_LOG_2PI, LOG_2, clip_positive
 from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.hurdle import HurdleProbs
+from ppl.distributions.truncated import TruncatedDistribution
 
 _SQRT_2 = math.sqrt(2.0)
 
@@ -170,3 +172,43 @@ class LogNormal(Distribution):
 
     def entropy(self) -> Array:
         return self._over_batch(self.loc + 0.5 + HALF_LOG_2PI + jnp.log(self.scale))
+
+
+def TruncatedNormal(
+    loc: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
+    *,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    validate_args: bool | None = None,
+) -> Distribution:
+    """Normal, given that it lies between two bounds, either of which may be None.
+
+    Args:
+        loc: The mean before truncation, of shape `batch_shape`.
+        scale: The standard deviation before truncation.
+        low: The lower bound.
+        high: The upper bound.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Normal(loc, scale, validate_args=validate_args)
+    return TruncatedDistribution(base, low, high, validate_args=validate_args)
+
+
+def HurdleLogNormal(
+    gate: ArrayLike,
+    loc: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
+    *,
+    validate_args: bool | None = None,
+) -> HurdleProbs:
+    """Zero with some probability, else log normal.
+
+    Args:
+        gate: The probability of zero, of shape `batch_shape`.
+        loc: The mean of the logarithm of what is positive.
+        scale: Its standard deviation.
+        validate_args: Whether to check the parameters now.
+    """
+    base = LogNormal(loc, scale, validate_args=validate_args)
+    return HurdleProbs(base, gate, validate_args=validate_args)

@@ -21,6 +21,8 @@ from ppl.distributions._special import (
 )
 from ppl.distributions._special_tails import log_gammainc, log_gammaincc
 from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.hurdle import HurdleProbs
+from ppl.distributions.zero_inflated import ZeroInflatedProbs
 
 
 @fused
@@ -100,3 +102,31 @@ class Poisson(Distribution):
     @property
     def mode(self) -> Array:
         return self._over_batch(jnp.floor(self.rate).astype(jnp.result_type(int)))
+
+
+def ZeroInflatedPoisson(
+    gate: ArrayLike, rate: ArrayLike = 1.0, *, validate_args: bool | None = None
+) -> ZeroInflatedProbs:
+    """Poisson counts that are replaced by zero with some probability.
+
+    Args:
+        gate: The probability of an extra zero, of shape `batch_shape`.
+        rate: The mean of the other counts.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Poisson(rate, validate_args=validate_args)
+    return ZeroInflatedProbs(base, gate, validate_args=validate_args)
+
+
+def HurdlePoisson(
+    gate: ArrayLike, rate: ArrayLike = 1.0, *, validate_args: bool | None = None
+) -> HurdleProbs:
+    """Zero with some probability, else a Poisson count given that it is not zero.
+
+    Args:
+        gate: The probability of zero, of shape `batch_shape`.
+        rate: The mean of the Poisson count, its own zeros included.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Poisson(rate, validate_args=validate_args)
+    return HurdleProbs(base, gate, validate_args=validate_args)

@@ -15,7 +15,10 @@ mp.mp.dps = 80  # enough for differences of nearly equal numbers
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A family with its parameter sets; `density` is the log density in mpmath."""
+    """A family with its parameter sets; `density` is the log density in mpmath.
+
+    `lacks` names the moments for which a continuous family has no closed form.
+    """
 
     name: str
     make: Callable[..., Any]
@@ -23,6 +26,7 @@ class Case:
     scipy: Callable[..., Any]
     density: Callable[..., Any]
     extra: tuple[float, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @cached_property
     def params(self) -> tuple[np.ndarray, ...]:

@@ -198,7 +198,7 @@ def test_moments_are_scipys(case):
     for name, method in (("mean", "mean"), ("variance", "var"), ("entropy", "entropy")):
         if name not in known.moments:
             assert name == "entropy"
-            assert case.discrete
+            assert case.discrete or name in case.lacks
             continue
         got = known.moments[name]
         want = np.asarray([getattr(f, method)() for f in case.frozen()], float)
@@ -214,7 +214,7 @@ def test_moments_are_scipys(case):
 def test_nothing_is_denser_than_the_mode(case):
     known = facts(case, True)
     if "mode" not in known.moments:
-        assert case.name == "Uniform"
+        assert case.name == "Uniform" or "mode" in case.lacks
         return
     mode = known.moments["mode"]
     with jax.enable_x64(True):
