@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike
+from ppl.distributions._special import in_double
 from ppl.distributions._wrapping import Tails
 
 
@@ -168,7 +169,8 @@ def count_quantile(dist: Any, q: ArrayLike, low: ArrayLike, high: ArrayLike) -> 
         high: The greatest, and the answer for 1.
     """
     q = jnp.asarray(q, jnp.result_type(float, q))
-    less = q * (1 - 8 * jnp.finfo(q.dtype).eps)
+    slack = 64 if in_double(q) else 8
+    less = q * (1 - slack * jnp.finfo(q.dtype).eps)
     count = count_between(dist, less, low, high)
     return jnp.where(q >= 1, jnp.asarray(high, count.dtype), count)
 

@@ -19,6 +19,9 @@ from ppl.distributions.distribution import Distribution, distribution
 class FoldedDistribution(AbstractWrapper):
     """The absolute value of another variable.
 
+    The density is the sum of the base's on both sides of zero. Where both are very
+    small, so that their logarithms are large, its slope near zero loses digits.
+
     Args:
         base_dist: A continuous distribution of numbers; for all but draws and the
             density it needs a cdf.
@@ -47,8 +50,8 @@ class FoldedDistribution(AbstractWrapper):
         value = jnp.asarray(value)
         outside = value < 0
         x = jnp.where(outside, 1.0, value)
-        both = self.base_dist.log_prob(jnp.stack([x, -x]))
-        return jnp.where(outside, -jnp.inf, log_sum(jnp.moveaxis(both, 0, -1)))
+        both = [self.base_dist.log_prob(v) for v in (x, -x)]
+        return jnp.where(outside, -jnp.inf, log_sum(jnp.stack(both, -1)))
 
     def log_tails(self, value: ArrayLike) -> Tails:
         """The logarithms of the probabilities below and above."""

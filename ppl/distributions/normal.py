@@ -16,6 +16,11 @@ from ppl.distributions.hurdle import HurdleProbs
 from ppl.distributions.truncated import TruncatedDistribution
 
 _SQRT_2 = math.sqrt(2.0)
+_TERMS = 10  # of the series far in the tail; JAX's own 3 leave an error of 4e-9
+
+
+def _log_ndtr(z: ArrayLike) -> Array:
+    return log_ndtr(z, _TERMS)
 
 
 @distribution
@@ -44,10 +49,10 @@ class Normal(Distribution):
         return ndtr((value - self.loc) / self.scale)
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return log_ndtr((value - self.loc) / self.scale)
+        return _log_ndtr((value - self.loc) / self.scale)
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return log_ndtr((self.loc - value) / self.scale)
+        return _log_ndtr((self.loc - value) / self.scale)
 
     def icdf(self, q: ArrayLike) -> Array:
         return self.loc + self.scale * ndtri(jnp.asarray(q))
@@ -93,7 +98,7 @@ class HalfNormal(Distribution):
         return erf(jnp.maximum(value / self.scale, 0.0) / _SQRT_2)
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return LOG_2 + log_ndtr(-jnp.maximum(value / self.scale, 0.0))
+        return LOG_2 + _log_ndtr(-jnp.maximum(value / self.scale, 0.0))
 
     def icdf(self, q: ArrayLike) -> Array:
         return self.scale * _SQRT_2 * erfinv(jnp.asarray(q))
@@ -148,11 +153,11 @@ class LogNormal(Distribution):
         return jnp.where(value <= 0, 0.0, ndtr(self._standardised(value)[1]))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        inside = log_ndtr(self._standardised(value)[1])
+        inside = _log_ndtr(self._standardised(value)[1])
         return jnp.where(value <= 0, -jnp.inf, inside)
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return jnp.where(value <= 0, 0.0, log_ndtr(-self._standardised(value)[1]))
+        return jnp.where(value <= 0, 0.0, _log_ndtr(-self._standardised(value)[1]))
 
     def icdf(self, q: ArrayLike) -> Array:
         return jnp.exp(self.loc + self.scale * ndtri(jnp.asarray(q)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
@@ -205,7 +206,7 @@ def _whole(rounding: Any, bound: Any, dtype: Any) -> Any:
 
 def _next(bound: Any, direction: float) -> Array:
     """The nearest normal float to an open bound."""
-    bound = jnp.asarray(bound, jnp.result_type(float, bound))
+    bound = jax.lax.stop_gradient(jnp.asarray(bound, jnp.result_type(float, bound)))
     tiny = jnp.copysign(jnp.finfo(bound.dtype).tiny, direction)
     near = jnp.nextafter(bound, jnp.asarray(direction, bound.dtype))
     return jnp.where(bound == 0, tiny, near)

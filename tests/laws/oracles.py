@@ -25,6 +25,7 @@ class Oracle:
     discrete: bool = False
     args: tuple[Any, ...] = field(default=())
     search: tuple[float, float] | None = None
+    moments: tuple[float, float] | None = None
 
     def support(self) -> tuple[float, float]:
         return self.low, self.high
@@ -75,9 +76,11 @@ class Oracle:
         return float((p * function(x)).sum() / p.sum())
 
     def mean(self):
-        return self._expect(lambda x: x)
+        return self.moments[0] if self.moments else self._expect(lambda x: x)
 
     def var(self):
+        if self.moments:
+            return self.moments[1]
         mean = self.mean()
         return self._expect(lambda x: (x - mean) ** 2)
 
@@ -103,6 +106,11 @@ def _mass(base, discrete):
     return base.pmf if discrete else base.pdf
 
 
+def _reach(base):
+    """More than any count that has a probability worth the name."""
+    return float(np.ceil(base.mean() + 40 * base.std() + 60))
+
+
 def truncated(base, low, high):
     discrete = hasattr(base.dist, "pmf")
     before = low - 1 if discrete else low
@@ -111,7 +119,12 @@ def truncated(base, low, high):
     def between(a, b):
         """Mass in (a, b]."""
         a, b = np.clip(a, before, high), np.clip(b, before, high)
-        return base.sf(a) - base.sf(b) if upper else base.cdf(b) - base.cdf(a)
+        mass = base.sf(a) - base.sf(b) if upper else base.cdf(b) - base.cdf(a)
+        if discrete:
+            return mass
+        thin = np.maximum(b - a, 0.0) * base.pdf(a / 2 + b / 2)  # no cancellation
+        few = thin < 1e-6 * np.minimum(base.cdf(b), base.sf(a))
+        return np.where(few & np.isfinite(thin), thin, mass)
 
     total, density = between(before, high), _mass(base, discrete)
     search = [low, high]
@@ -156,7 +169,9 @@ def mixed(weights, bases):
 
     ends = np.array([b.support() for b in bases])
     reach = np.array([b.ppf([1e-300, 1e-20]).min() for b in bases])
-    far = np.array([b.isf(1e-300) for b in bases])
+    far = np.array([_reach(b) if discrete else b.isf(1e-300) for b in bases])
+    mean = mix([b.mean() for b in bases])
+    var = mix([b.var() + (b.mean() - mean) ** 2 for b in bases])
     return Oracle(
         ends[:, 0].min(),
         ends[:, 1].max(),
@@ -166,6 +181,7 @@ def mixed(weights, bases):
         discrete,
         weights,
         (float(reach.min()), float(far.max())),
+        (mean, var),
     )
 
 
@@ -178,7 +194,7 @@ def inflated(gate, base):
         lambda x: gate * (np.asarray(x) == 0) + (1 - gate) * base.pmf(x),
         True,
         (gate,),
-        (0.0, float(base.isf(1e-100))),
+        (0.0, _reach(base)),
     )
 
 
@@ -198,5 +214,4 @@ def hurdle(gate, base):
         x = np.asarray(x)
         return np.where(x < 0, 1.0, (1 - gate) * base.sf(np.maximum(x, 0)) / some)
 
-    reach = max(float(base.isf(1e-100)), 50.0)
-    return Oracle(0, np.inf, cdf, sf, mass, True, (gate,), (0.0, reach))
+    return Oracle(0, np.inf, cdf, sf, mass, True, (gate,), (0.0, _reach(base)))
