@@ -167,7 +167,7 @@ class AbstractMixture(Distribution):
                 f" got {mixing!r}.",
                 value=mixing,
             )
-        probs = shape_of(mixing.probs)
+        probs = shape_of(self.mixing_distribution.probs)
         if probs == mixing.batch_shape:
             raise ArgumentError(
                 f"{type(self).__name__}: the mixing distribution must be a Categorical,"

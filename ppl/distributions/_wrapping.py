@@ -111,7 +111,7 @@ class AbstractWrapper(Distribution):
         object.__setattr__(self, "base_dist", base)
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return self.base_dist.support
 
     @property

@@ -142,5 +142,5 @@ def TruncatedCauchy(
         high: The upper bound.
         validate_args: Whether to check the parameters now.
     """
-    base = Cauchy(loc, scale, validate_args=validate_args)
+    base = Cauchy(loc, scale, validate_args=validate_args)  # type: ignore
     return TruncatedDistribution(base, low, high, validate_args=validate_args)

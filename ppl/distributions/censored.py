@@ -103,7 +103,7 @@ class IntervalCensoredDistribution(AbstractWrapper):
         return (2,)
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return constraints.independent(constraints.dependent, 1)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:

@@ -208,8 +208,8 @@ def HurdleGamma(
         rate: Its rate.
         validate_args: Whether to check the parameters now.
     """
-    base = Gamma(concentration, rate, validate_args=validate_args)
-    return HurdleProbs(base, gate, validate_args=validate_args)
+    base = Gamma(concentration, rate, validate_args=validate_args)  # type: ignore
+    return HurdleProbs(base, gate, validate_args=validate_args)  # type: ignore
 
 
 def TruncatedGamma(
@@ -229,7 +229,7 @@ def TruncatedGamma(
         high: The upper bound.
         validate_args: Whether to check the parameters now.
     """
-    base = Gamma(concentration, rate, validate_args=validate_args)
+    base = Gamma(concentration, rate, validate_args=validate_args)  # type: ignore
     return TruncatedDistribution(base, low, high, validate_args=validate_args)
 
 
@@ -243,7 +243,7 @@ def LeftTruncatedGamma(
         low: The bound.
         validate_args: Whether to check the parameters now.
     """
-    return LeftTruncatedDistribution(base_dist, low, validate_args=validate_args)
+    return LeftTruncatedDistribution(base_dist, low, validate_args=validate_args)  # type: ignore
 
 
 def RightTruncatedGamma(
@@ -256,7 +256,7 @@ def RightTruncatedGamma(
         high: The bound.
         validate_args: Whether to check the parameters now.
     """
-    return RightTruncatedDistribution(base_dist, high, validate_args=validate_args)
+    return RightTruncatedDistribution(base_dist, high, validate_args=validate_args)  # type: ignore
 
 
 def TwoSidedTruncatedGamma(
@@ -275,5 +275,8 @@ def TwoSidedTruncatedGamma(
         validate_args: Whether to check the parameters now.
     """
     return TwoSidedTruncatedDistribution(
-        base_dist, low, high, validate_args=validate_args
+        base_dist,
+        low,
+        high,
+        validate_args=validate_args,  # type: ignore
     )

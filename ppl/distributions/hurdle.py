@@ -39,7 +39,7 @@ class AbstractHurdle(AbstractGated):
             )
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return self.base_dist.support if self.is_discrete else constraints.nonnegative
 
     def _log_some(self) -> Array | float:

@@ -67,7 +67,7 @@ class MixtureSameFamily(AbstractMixture):
         return self.component_distribution.is_discrete
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         support = self.component_distribution.support
         if self.event_shape or all(np.ndim(e) == 0 for e in ends_of(support)):
             return support
@@ -180,7 +180,7 @@ class MixtureGeneral(AbstractMixture):
         return self.component_distributions[0].is_discrete
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         if self._support is not None:
             return self._support
         supports = [part.support for part in self.component_distributions]
@@ -251,7 +251,9 @@ def Mixture(
     """
     if isinstance(component_distributions, Distribution):
         return MixtureSameFamily(
-            mixing_distribution, component_distributions, validate_args=validate_args
+            mixing_distribution,
+            component_distributions,
+            validate_args=validate_args,  # type: ignore
         )
     return MixtureGeneral(
         mixing_distribution, component_distributions, validate_args=validate_args

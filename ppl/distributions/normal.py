@@ -196,7 +196,7 @@ def TruncatedNormal(
         high: The upper bound.
         validate_args: Whether to check the parameters now.
     """
-    base = Normal(loc, scale, validate_args=validate_args)
+    base = Normal(loc, scale, validate_args=validate_args)  # type: ignore
     return TruncatedDistribution(base, low, high, validate_args=validate_args)
 
 
@@ -215,5 +215,5 @@ def HurdleLogNormal(
         scale: Its standard deviation.
         validate_args: Whether to check the parameters now.
     """
-    base = LogNormal(loc, scale, validate_args=validate_args)
-    return HurdleProbs(base, gate, validate_args=validate_args)
+    base = LogNormal(loc, scale, validate_args=validate_args)  # type: ignore
+    return HurdleProbs(base, gate, validate_args=validate_args)  # type: ignore

@@ -114,8 +114,8 @@ def ZeroInflatedPoisson(
         rate: The mean of the other counts.
         validate_args: Whether to check the parameters now.
     """
-    base = Poisson(rate, validate_args=validate_args)
-    return ZeroInflatedProbs(base, gate, validate_args=validate_args)
+    base = Poisson(rate, validate_args=validate_args)  # type: ignore
+    return ZeroInflatedProbs(base, gate, validate_args=validate_args)  # type: ignore
 
 
 def HurdlePoisson(
@@ -128,5 +128,5 @@ def HurdlePoisson(
         rate: The mean of the Poisson count, its own zeros included.
         validate_args: Whether to check the parameters now.
     """
-    base = Poisson(rate, validate_args=validate_args)
-    return HurdleProbs(base, gate, validate_args=validate_args)
+    base = Poisson(rate, validate_args=validate_args)  # type: ignore
+    return HurdleProbs(base, gate, validate_args=validate_args)  # type: ignore

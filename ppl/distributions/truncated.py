@@ -64,7 +64,7 @@ class AbstractTruncated(AbstractWrapper):
         return any(end is None for end in self._ends)
 
     @property
-    def support(self) -> Constraint:  # type: ignore[override]
+    def support(self) -> Constraint:
         return between_ends(*self._ends, discrete=self.is_discrete)
 
     @property
@@ -305,7 +305,7 @@ def TruncatedDistribution(
         return RightTruncatedDistribution(base_dist, high, validate_args=validate_args)  # type: ignore
     return TwoSidedTruncatedDistribution(
         base_dist,
-        low,  # type: ignore
-        high,  # type: ignore
-        validate_args=validate_args,
+        low,
+        high,
+        validate_args=validate_args,  # type: ignore
     )

@@ -114,17 +114,22 @@ def _reach(base):
 def truncated(base, low, high):
     discrete = hasattr(base.dist, "pmf")
     before = low - 1 if discrete else low
-    upper = base.sf(before) < base.cdf(high)
 
     def between(a, b):
         """Mass in (a, b]."""
         a, b = np.clip(a, before, high), np.clip(b, before, high)
-        mass = base.sf(a) - base.sf(b) if upper else base.cdf(b) - base.cdf(a)
+        upper = base.sf(a) < base.cdf(b)
+        above, below = base.sf(a) - base.sf(b), base.cdf(b) - base.cdf(a)
+        mass = np.where(upper, above, below)
         if discrete:
             return mass
-        thin = np.maximum(b - a, 0.0) * base.pdf(a / 2 + b / 2)  # no cancellation
+        finite = np.isfinite(a) & np.isfinite(b)
+        a, b = np.where(finite, a, 0.0), np.where(finite, b, 1.0)
+        center = base.pdf(a / 2 + b / 2)
+        thin = np.maximum(b - a, 0.0) * center  # no cancellation
         few = thin < 1e-6 * np.minimum(base.cdf(b), base.sf(a))
-        return np.where(few & np.isfinite(thin), thin, mass)
+        few = few & (abs(base.pdf(a) - center) < 1e-4 * center)
+        return np.where(finite & few, thin, mass)
 
     total, density = between(before, high), _mass(base, discrete)
     search = [low, high]
