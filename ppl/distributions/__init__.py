@@ -21,6 +21,12 @@ from ppl.distributions.categorical import (
 from ppl.distributions.cauchy import Cauchy, HalfCauchy
 from ppl.distributions.dagum import Dagum
 from ppl.distributions.conway_maxwell_poisson import ConwayMaxwellPoisson
+from ppl.distributions.cauchy import Cauchy, HalfCauchy, TruncatedCauchy
+from ppl.distributions.censored import (
+    IntervalCensoredDistribution,
+    LeftCensoredDistribution,
+    RightCensoredDistribution,
+)
 from ppl.distributions.delta import Delta
 from ppl.distributions.dirichlet import Dirichlet
 from ppl.distributions.discrete_uniform import DiscreteUniform
@@ -42,6 +48,20 @@ from ppl.distributions.gumbel import Gumbel
 from ppl.distributions.geometric import Geometric, GeometricLogits, GeometricProbs
 from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
 from ppl.distributions.hypergeometric import Hypergeometric
+from ppl.distributions.expanded import ExpandedDistribution
+from ppl.distributions.exponential import Exponential
+from ppl.distributions.folded import FoldedDistribution
+from ppl.distributions.gamma import (
+    Gamma,
+    HurdleGamma,
+    InverseGamma,
+    LeftTruncatedGamma,
+    RightTruncatedGamma,
+    TruncatedGamma,
+    TwoSidedTruncatedGamma,
+)
+from ppl.distributions.glm import BernoulliLogitsGLM, NormalGLM, PoissonLogGLM
+from ppl.distributions.hurdle import HurdleDistribution, HurdleLogits, HurdleProbs
 from ppl.distributions.improper_uniform import ImproperUniform
 from ppl.distributions.kumaraswamy import Kumaraswamy
 from ppl.distributions.inverse_gaussian import InverseGaussian, Wald
@@ -125,6 +145,62 @@ from ppl.distributions.zipf import Zipf
 __all__ = [
     "AsymmetricLaplace",
     "AsymmetricLaplaceQuantile",
+from ppl.distributions.mixture import Mixture, MixtureGeneral, MixtureSameFamily
+from ppl.distributions.multivariate_normal import MultivariateNormal
+from ppl.distributions.normal import (
+    HalfNormal,
+    HurdleLogNormal,
+    LogNormal,
+    Normal,
+    TruncatedNormal,
+)
+from ppl.distributions.poisson import HurdlePoisson, Poisson, ZeroInflatedPoisson
+from ppl.distributions.student_t import StudentT
+from ppl.distributions.transformed import TransformedDistribution
+from ppl.distributions.transforms import biject_to
+from ppl.distributions.truncated import (
+    LeftTruncatedDistribution,
+    RightTruncatedDistribution,
+    TruncatedDistribution,
+    TwoSidedTruncatedDistribution,
+)
+from ppl.distributions.uniform import Uniform
+from ppl.distributions.unit import Unit
+from ppl.distributions.zero_inflated import (
+    ZeroInflatedDistribution,
+    ZeroInflatedLogits,
+    ZeroInflatedProbs,
+)
+
+__all__ = [
+    "TruncatedCauchy",
+    "TruncatedNormal",
+    "HurdleLogNormal",
+    "ZeroInflatedPoisson",
+    "HurdlePoisson",
+    "HurdleGamma",
+    "TruncatedGamma",
+    "LeftTruncatedGamma",
+    "RightTruncatedGamma",
+    "TwoSidedTruncatedGamma",
+    "LeftTruncatedDistribution",
+    "RightTruncatedDistribution",
+    "TwoSidedTruncatedDistribution",
+    "TruncatedDistribution",
+    "LeftCensoredDistribution",
+    "RightCensoredDistribution",
+    "IntervalCensoredDistribution",
+    "FoldedDistribution",
+    "ExpandedDistribution",
+    "Mixture",
+    "MixtureGeneral",
+    "MixtureSameFamily",
+    "ZeroInflatedDistribution",
+    "ZeroInflatedLogits",
+    "ZeroInflatedProbs",
+    "HurdleDistribution",
+    "HurdleLogits",
+    "HurdleProbs",
     "Bernoulli",
     "BernoulliLogits",
     "BernoulliLogitsGLM",

@@ -18,6 +18,7 @@ from ppl.distributions._special import (
     open_uniform,
 )
 from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.truncated import TruncatedDistribution
 
 
 @distribution
@@ -122,3 +123,24 @@ class HalfCauchy(Distribution):
 
     def entropy(self) -> Array:
         return self._over_batch(LOG_2 + LOG_PI + jnp.log(self.scale))
+
+
+def TruncatedCauchy(
+    loc: ArrayLike = 0.0,
+    scale: ArrayLike = 1.0,
+    *,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    validate_args: bool | None = None,
+) -> Distribution:
+    """Cauchy, given that it lies between two bounds, either of which may be None.
+
+    Args:
+        loc: The median before truncation, of shape `batch_shape`.
+        scale: Half the interquartile range before truncation.
+        low: The lower bound.
+        high: The upper bound.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Cauchy(loc, scale, validate_args=validate_args)  # type: ignore
+    return TruncatedDistribution(base, low, high, validate_args=validate_args)

@@ -25,6 +25,13 @@ from ppl.distributions._special import (
 )
 from ppl.distributions._special_tails import log_gammainc, log_gammaincc
 from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.hurdle import HurdleProbs
+from ppl.distributions.truncated import (
+    LeftTruncatedDistribution,
+    RightTruncatedDistribution,
+    TruncatedDistribution,
+    TwoSidedTruncatedDistribution,
+)
 
 
 @jax.custom_jvp
@@ -231,3 +238,92 @@ class InverseGamma(Distribution):
             + jnp.log(self.rate)
             - 2 * digamma(jnp.asarray(self.concentration))
         )
+
+
+def HurdleGamma(
+    gate: ArrayLike,
+    concentration: ArrayLike,
+    rate: ArrayLike = 1.0,
+    *,
+    validate_args: bool | None = None,
+) -> HurdleProbs:
+    """Zero with some probability, else gamma.
+
+    Args:
+        gate: The probability of zero, of shape `batch_shape`.
+        concentration: The shape of what is positive.
+        rate: Its rate.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Gamma(concentration, rate, validate_args=validate_args)  # type: ignore
+    return HurdleProbs(base, gate, validate_args=validate_args)  # type: ignore
+
+
+def TruncatedGamma(
+    concentration: ArrayLike = 1.0,
+    rate: ArrayLike = 1.0,
+    *,
+    low: ArrayLike | None = None,
+    high: ArrayLike | None = None,
+    validate_args: bool | None = None,
+) -> Distribution:
+    """Gamma, given that it lies between two bounds, either of which may be None.
+
+    Args:
+        concentration: The shape before truncation, of shape `batch_shape`.
+        rate: The rate before truncation.
+        low: The lower bound.
+        high: The upper bound.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Gamma(concentration, rate, validate_args=validate_args)  # type: ignore
+    return TruncatedDistribution(base, low, high, validate_args=validate_args)
+
+
+def LeftTruncatedGamma(
+    base_dist: Gamma, low: ArrayLike = 0.0, *, validate_args: bool | None = None
+) -> LeftTruncatedDistribution:
+    """Gamma, given that it exceeds a bound.
+
+    Args:
+        base_dist: A gamma distribution.
+        low: The bound.
+        validate_args: Whether to check the parameters now.
+    """
+    return LeftTruncatedDistribution(base_dist, low, validate_args=validate_args)  # type: ignore
+
+
+def RightTruncatedGamma(
+    base_dist: Gamma, high: ArrayLike = 1.0, *, validate_args: bool | None = None
+) -> RightTruncatedDistribution:
+    """Gamma, given that it does not exceed a bound.
+
+    Args:
+        base_dist: A gamma distribution.
+        high: The bound.
+        validate_args: Whether to check the parameters now.
+    """
+    return RightTruncatedDistribution(base_dist, high, validate_args=validate_args)  # type: ignore
+
+
+def TwoSidedTruncatedGamma(
+    base_dist: Gamma,
+    low: ArrayLike = 0.0,
+    high: ArrayLike = 1.0,
+    *,
+    validate_args: bool | None = None,
+) -> TwoSidedTruncatedDistribution:
+    """Gamma, given that it lies between two bounds.
+
+    Args:
+        base_dist: A gamma distribution.
+        low: The lower bound.
+        high: The upper bound.
+        validate_args: Whether to check the parameters now.
+    """
+    return TwoSidedTruncatedDistribution(
+        base_dist,
+        low,
+        high,
+        validate_args=validate_args,  # type: ignore
+    )

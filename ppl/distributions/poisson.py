@@ -22,6 +22,8 @@ from ppl.distributions._special import (
 from ppl.distributions._special_tails import log_gammainc, log_gammaincc
 from ppl.distributions._sums import bell_entropy
 from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.hurdle import HurdleProbs
+from ppl.distributions.zero_inflated import ZeroInflatedProbs
 
 
 @fused
@@ -106,3 +108,31 @@ class Poisson(Distribution):
         """The entropy, by an accurate sum."""
         (rate,) = as_floats(self.rate)
         return bell_entropy(self.log_prob, rate, rate)
+
+
+def ZeroInflatedPoisson(
+    gate: ArrayLike, rate: ArrayLike = 1.0, *, validate_args: bool | None = None
+) -> ZeroInflatedProbs:
+    """Poisson counts that are replaced by zero with some probability.
+
+    Args:
+        gate: The probability of an extra zero, of shape `batch_shape`.
+        rate: The mean of the other counts.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Poisson(rate, validate_args=validate_args)  # type: ignore
+    return ZeroInflatedProbs(base, gate, validate_args=validate_args)  # type: ignore
+
+
+def HurdlePoisson(
+    gate: ArrayLike, rate: ArrayLike = 1.0, *, validate_args: bool | None = None
+) -> HurdleProbs:
+    """Zero with some probability, else a Poisson count given that it is not zero.
+
+    Args:
+        gate: The probability of zero, of shape `batch_shape`.
+        rate: The mean of the Poisson count, its own zeros included.
+        validate_args: Whether to check the parameters now.
+    """
+    base = Poisson(rate, validate_args=validate_args)  # type: ignore
+    return HurdleProbs(base, gate, validate_args=validate_args)  # type: ignore

@@ -227,7 +227,7 @@ def test_moments_are_scipys(case):
 def test_nothing_is_denser_than_the_mode(case):
     known = facts(case, True)
     if "mode" not in known.moments:
-        assert case.name == "Uniform"
+        assert case.name == "Uniform" or "mode" in case.lacks
         return
     mode = known.moments["mode"]
     with jax.enable_x64(True):
