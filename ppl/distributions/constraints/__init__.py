@@ -17,6 +17,7 @@ from ppl.distributions.constraints.arrays import (
     PositiveSemidefinite,
     Simplex,
     Sphere,
+    ZeroSum,
 )
 from ppl.distributions.constraints.base import (
     AbstractByValue,
@@ -69,6 +70,7 @@ real_vector = IndependentConstraint(real, 1)
 simplex = Simplex()
 sphere = Sphere()
 unit_interval = Interval(0.0, 1.0)
+zero_sum = ZeroSum
 
 
 def is_dependent(constraint: Constraint) -> bool:
@@ -103,6 +105,7 @@ __all__ = [
     "Real",
     "Simplex",
     "Sphere",
+    "ZeroSum",
     "boolean",
     "circular",
     "corr_cholesky",
@@ -135,4 +138,5 @@ __all__ = [
     "simplex",
     "sphere",
     "unit_interval",
+    "zero_sum",
 ]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import ShapeError
-from ppl._pytree import pytree
+from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike
 from ppl.distributions.constraints.base import (
     Constraint,
@@ -228,3 +228,27 @@ class Sphere(Constraint):
 
     def feasible_like(self, prototype: ArrayLike) -> Any:
         return filled(prototype, shape_of(prototype)[-1] ** -0.5)
+
+
+@pytree
+class ZeroSum(Constraint):
+    """Finite arrays that sum to zero along each of their last dims."""
+
+    event_dim: int = static(default=1)
+    rule = "must sum to zero along each event dim"  # type: ignore[assignment]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        xp = namespace(value)
+        value = xp.asarray(value)
+        dims = tuple(range(-self.event_dim, 0))
+        size = abs(value).max(dims, initial=0.0)
+        inside = xp.isfinite(value).all(dims)
+        for dim in dims:
+            total = abs(value.sum(dim)).max(dims[1:], initial=0.0)
+            slack = tolerance(value) * value.shape[dim] ** 0.5
+            inside = inside & (total <= slack * size)
+        return inside
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, 0.0)
