@@ -31,7 +31,7 @@ from ppl.distributions.hmm import HMM
 from ppl.distributions.improper_uniform import ImproperUniform
 from ppl.distributions.inverse_wishart import InverseWishart, InverseWishartCholesky
 from ppl.distributions.laplace import Laplace
-from ppl.distributions.lkj import LKJ, LKJCholesky
+from ppl.distributions.lkj import LKJ, LKJCholesky, LKJCovariance
 from ppl.distributions.low_rank_multivariate_normal import LowRankMultivariateNormal
 from ppl.distributions.matrix_normal import MatrixNormal
 from ppl.distributions.multivariate_normal import MultivariateNormal
@@ -87,6 +87,7 @@ __all__ = [
     "InverseWishartCholesky",
     "LKJ",
     "LKJCholesky",
+    "LKJCovariance",
     "Laplace",
     "LogNormal",
     "LowRankMultivariateNormal",

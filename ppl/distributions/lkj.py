@@ -13,6 +13,7 @@ from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._linalg import gram, log_diagonal
 from ppl.distributions._special import LOG_PI, as_floats, clip_positive, half_step
+from ppl.distributions.constraints import Constraint, shape_of
 from ppl.distributions.distribution import (
     Distribution,
     checks_deferred,
@@ -222,3 +223,66 @@ class LKJ(Distribution):
         (eta,) = as_floats(self.concentration)
         log_normaliser = factors.log_normaliser()
         return log_normaliser - (eta - 1) * factors.mean_log_det()
+
+
+@distribution
+class LKJCovariance(Distribution):
+    """The covariance with given standard deviations and LKJ correlations.
+
+    The density is with respect to the entries below the diagonal.
+
+    Args:
+        scale: The standard deviations, shape `(..., n)`, `n` at least 2.
+        concentration: Of the LKJ distribution, positive, shape `(...)`.
+    """
+
+    scale: ArrayLike = param(constraints.independent(constraints.positive, 1))
+    concentration: ArrayLike = param(constraints.positive, default=1.0)
+    has_rsample = True
+
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
+        super()._prepare(validate_args)
+        _check("LKJCovariance", shape_of(self.scale)[-1], "onion")
+
+    @property
+    def event_shape(self) -> Shape:
+        return shape_of(self.scale)[-1:] * 2
+
+    @property
+    def support(self) -> Constraint:
+        return constraints.covariance_of_scale(self.scale)
+
+    def _of_correlations(self) -> LKJ:
+        with checks_deferred():
+            return LKJ(self.event_shape[0], self._over_batch(self.concentration))
+
+    def _products(self) -> Array:
+        (scale,) = as_floats(self.scale)
+        return scale[..., :, None] * scale[..., None, :]
+
+    def _log_det(self) -> Array:
+        """Of the map from correlations to covariances, below the diagonal."""
+        return (self.event_shape[0] - 1) * jnp.log(self.scale).sum(-1)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return self._of_correlations().sample(key, sample_shape) * self._products()
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        (value,) = as_floats(value)
+        correlations = value / self._products()
+        return self._of_correlations().log_prob(correlations) - self._log_det()
+
+    @property
+    def mean(self) -> Array:
+        return self._of_correlations().mean * self._products()
+
+    @property
+    def mode(self) -> Array:
+        return self._of_correlations().mode * self._products()
+
+    @property
+    def variance(self) -> Array:
+        return self._of_correlations().variance * jnp.square(self._products())
+
+    def entropy(self) -> Array:
+        return self._of_correlations().entropy() + self._log_det()

@@ -41,20 +41,20 @@ TURN = np.array([[0.9, -0.3], [0.2, 0.7]])
 ALL_MOMENTS, TWO_MOMENTS = Case.closed, ("mean", "variance")
 
 
-def wishart_cases(name, family, density):
+def wishart_cases(family, density, nu, size, grid):
     make = getattr(dist, family)
-    given = {"scale_matrix": np.array([[0.5, 0.2], [0.2, 0.4]])}
+    scale = size * np.array([[1.0, 0.3], [0.3, 0.8]])
     tril = np.linalg.cholesky(COVARIANCE[:3, :3])
     return [
         Case(
-            f"{name} of 2",
+            f"{family} of 2",
             make,
-            {"concentration": np.array(8.0), **given},
+            {"concentration": np.array(nu), "scale_matrix": scale},
             partial(exactly.of_matrix, density),
-            Grid(9.0, 0.2),
+            grid,
         ),
         Case(
-            f"{name} of 3, many degrees",
+            f"{family} of 3, many degrees",
             lambda concentration, scale_tril: make(
                 concentration, None, None, scale_tril
             ),
@@ -62,7 +62,7 @@ def wishart_cases(name, family, density):
             partial(exactly.of_tril, density),
         ),
         Case(
-            f"{name}Cholesky",
+            f"{family}Cholesky",
             lambda concentration, scale_tril: getattr(dist, family + "Cholesky")(
                 concentration, scale_tril=scale_tril
             ),
@@ -126,8 +126,17 @@ CASES = [
         },
         exactly.matrix_normal,
     ),
-    *wishart_cases("Wishart", "Wishart", exactly.wishart_matrix),
-    *wishart_cases("InverseWishart", "InverseWishart", exactly.inverse_wishart_matrix),
+    *wishart_cases("Wishart", exactly.wishart_matrix, 8.0, 1.0, Grid(7.0, 0.16)),
+    *wishart_cases(
+        "InverseWishart", exactly.inverse_wishart_matrix, 20.0, 20.0, Grid(5.0, 0.1)
+    ),
+    normal_process(
+        "LKJCovariance",
+        partial(dist.LKJCovariance, np.array([0.5, 3.0])),  # its draws keep to it
+        {"concentration": 1.5},
+        partial(exactly.lkj_covariance, np.array([0.5, 3.0])),
+        Grid(14.0, 0.2),
+    ),
     normal_process(
         "LKJ of 3",
         partial(dist.LKJ, 3),

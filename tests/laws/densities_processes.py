@@ -5,7 +5,13 @@ from itertools import pairwise, product
 import mpmath as mp
 import numpy as np
 
-from tests.laws.cases_multivariate import TRIL_2, exact, multivariate_normal, normal
+from tests.laws.cases_multivariate import (
+    TRIL_2,
+    exact,
+    lkj_matrix,
+    multivariate_normal,
+    normal,
+)
 
 
 def vector(x):
@@ -72,6 +78,13 @@ def of_factor(density, x, concentration, scale_tril):
     log_det += mp.fsum((p - i) * mp.log(factor[i, i]) for i in range(p))
     nu = mp.mpf(float(concentration))
     return density(factor * factor.T, nu, tril * tril.T) + log_det
+
+
+def lkj_covariance(scale, x, concentration):
+    scale, n = vector(scale), len(x)
+    log_det = mp.log(mp.det(exact(x))) - 2 * mp.fsum(map(mp.log, scale))
+    log_prob = lkj_matrix(log_det, n, mp.mpf(float(concentration)))
+    return log_prob - (n - 1) * mp.fsum(map(mp.log, scale))
 
 
 def normal_score(p):

@@ -10,6 +10,7 @@ import math
 from ppl.distributions.constraints.arrays import (
     CorrCholesky,
     CorrMatrix,
+    CovarianceOfScale,
     LowerCholesky,
     OrderedVector,
     PositiveDefinite,
@@ -45,6 +46,7 @@ boolean = Boolean()
 circular = Interval(-math.pi, math.pi)
 corr_cholesky = CorrCholesky()
 corr_matrix = CorrMatrix()
+covariance_of_scale = CovarianceOfScale
 dependent = Dependent()
 greater_than = GreaterThan
 greater_than_eq = GreaterThanEq
@@ -86,6 +88,7 @@ __all__ = [
     "Constraint",
     "CorrCholesky",
     "CorrMatrix",
+    "CovarianceOfScale",
     "Dependent",
     "GreaterThan",
     "GreaterThanEq",
@@ -110,6 +113,7 @@ __all__ = [
     "circular",
     "corr_cholesky",
     "corr_matrix",
+    "covariance_of_scale",
     "dependent",
     "greater_than",
     "greater_than_eq",

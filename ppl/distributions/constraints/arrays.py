@@ -15,6 +15,7 @@ from ppl.distributions.constraints.base import (
     filled,
     namespace,
     shape_of,
+    shown,
     tolerance,
 )
 
@@ -252,3 +253,27 @@ class ZeroSum(Constraint):
 
     def feasible_like(self, prototype: ArrayLike) -> Any:
         return filled(prototype, 0.0)
+
+
+@pytree
+class CovarianceOfScale(Constraint):
+    """Covariance matrices with given standard deviations, of shape `(..., n)`."""
+
+    scale: ArrayLike
+    event_dim = 2
+
+    @property
+    def rule(self) -> str:
+        return f"must be a covariance with standard deviations {shown(self.scale)}"
+
+    def _products(self) -> Any:
+        scale = namespace(self.scale).asarray(self.scale)
+        return scale[..., :, None] * scale[..., None, :]
+
+    @_quiet
+    def __call__(self, value: ArrayLike) -> Any:
+        _, value = _square(value, "covariance matrix")
+        return CorrMatrix()(value / self._products())
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        return filled(prototype, _identity_like(prototype) * self._products())

@@ -17,6 +17,7 @@ from ppl.distributions.transforms.matrix import (
     CorrCholeskyTransform,
     CorrMatrixCholeskyTransform,
     LowerCholeskyTransform,
+    ScaleCorrMatrixTransform,
 )
 from ppl.distributions.transforms.monotone import AbstractMonotoneTransform
 from ppl.distributions.transforms.scalar import (
@@ -57,6 +58,7 @@ __all__ = [
     "PermuteTransform",
     "PowerTransform",
     "ReshapeTransform",
+    "ScaleCorrMatrixTransform",
     "SigmoidTransform",
     "SoftplusTransform",
     "StickBreakingTransform",
