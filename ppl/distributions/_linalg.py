@@ -28,6 +28,13 @@ def gram(matrix: ArrayLike) -> Array:
     return jnp.matmul(matrix, jnp.swapaxes(matrix, -2, -1), precision=highest)
 
 
+def definite_gram(matrix: ArrayLike) -> Array:
+    """`M M'` with its diagonal raised by a few roundings, so that it has a factor."""
+    square = gram(matrix)
+    lift = 8 * square.shape[-1] * jnp.finfo(square.dtype).eps
+    return square * (1 + lift * jnp.eye(square.shape[-1], dtype=square.dtype))
+
+
 def solve_lower(tril: ArrayLike, vectors: ArrayLike) -> Array:
     """`L^-1 v` for a batch of matrices and a batch of vectors.
 

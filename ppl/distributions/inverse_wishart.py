@@ -8,7 +8,13 @@ import numpy as np
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import _wishart as w
 from ppl.distributions import constraints
-from ppl.distributions._linalg import gram, inverse_lower, product, solve_lower_columns
+from ppl.distributions._linalg import (
+    definite_gram,
+    gram,
+    inverse_lower,
+    product,
+    solve_lower_columns,
+)
 from ppl.distributions._parameters import ParameterCheck
 from ppl.distributions._special import as_floats, half_step
 from ppl.distributions.constraints import shape_of
@@ -75,7 +81,8 @@ class InverseWishart(AbstractInverseWishart):
     r"""Inverse Wishart: the inverse of a Wishart matrix of scale $\Psi^{-1}$.
 
     The density is $\propto |X|^{-(\nu + n + 1) / 2} e^{-\mathrm{tr}(\Psi X^{-1}) / 2}$,
-    with respect to one triangle of $X$. Exactly one of the matrices is given.
+    with respect to one triangle of $X$. Draws are raised by a few roundings on the
+    diagonal, to stay definite. Exactly one of the matrices is given.
 
     Args:
         concentration: The degrees of freedom $\nu$, above `n - 1`, shape `(...)`.
@@ -104,7 +111,7 @@ class InverseWishart(AbstractInverseWishart):
         self._set(**fields, validate_args=validate_args)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return gram(self._draw_factor(key, sample_shape))
+        return definite_gram(self._draw_factor(key, sample_shape))
 
     def log_prob(self, value: ArrayLike) -> Array:
         (value,) = as_floats(value)

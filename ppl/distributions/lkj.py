@@ -153,7 +153,8 @@ class LKJ(Distribution):
     r"""LKJ, $p(R) \propto \det(R)^{\eta - 1}$, as a distribution of correlations $R$.
 
     The density is with respect to the entries below the diagonal. A density costs a
-    factorisation that `LKJCholesky` does without. (Lewandowski, Kurowicka, Joe, 2009.)
+    factorisation that `LKJCholesky` does without. Draws are pulled to the identity by a
+    few roundings, to stay definite. (Lewandowski, Kurowicka, Joe, 2009.)
 
     Args:
         dimension: The number of rows, at least 2.
@@ -182,7 +183,9 @@ class LKJ(Distribution):
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         n = self.dimension
         matrix = gram(self._of_factors().sample(key, sample_shape))
-        return jnp.where(np.eye(n, dtype=bool), jnp.ones((), matrix.dtype), matrix)
+        one = jnp.ones((), matrix.dtype)
+        shrunk = matrix * (1 - 8 * n * jnp.finfo(matrix.dtype).eps)
+        return jnp.where(np.eye(n, dtype=bool), one, shrunk)
 
     def log_prob(self, value: ArrayLike) -> Array:
         (value,) = as_floats(value)
@@ -262,7 +265,8 @@ class LKJCovariance(Distribution):
 
     def _log_det(self) -> Array:
         """Of the map from correlations to covariances, below the diagonal."""
-        return (self.event_shape[0] - 1) * jnp.log(self.scale).sum(-1)
+        (scale,) = as_floats(self.scale)
+        return (self.event_shape[0] - 1) * jnp.log(scale).sum(-1)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         return self._of_correlations().sample(key, sample_shape) * self._products()

@@ -7,7 +7,13 @@ import jax.numpy as jnp
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import _wishart as w
 from ppl.distributions import constraints
-from ppl.distributions._linalg import gram, inverse_lower, product, solve_lower_columns
+from ppl.distributions._linalg import (
+    definite_gram,
+    gram,
+    inverse_lower,
+    product,
+    solve_lower_columns,
+)
 from ppl.distributions._parameters import ParameterCheck
 from ppl.distributions._special import as_floats
 from ppl.distributions.constraints import shape_of
@@ -64,7 +70,8 @@ class Wishart(AbstractWishart):
     r"""Wishart: the sum of $\nu$ outer products of normal vectors of covariance $V$.
 
     The density is $\propto |X|^{(\nu - n - 1) / 2} e^{-\mathrm{tr}(V^{-1} X) / 2}$,
-    with respect to one triangle of $X$. Exactly one of the matrices is given.
+    with respect to one triangle of $X$. Draws are raised by a few roundings on the
+    diagonal, to stay definite. Exactly one of the matrices is given.
 
     Args:
         concentration: The degrees of freedom $\nu$, above `n - 1`, shape `(...)`.
@@ -93,7 +100,7 @@ class Wishart(AbstractWishart):
         self._set(**fields, validate_args=validate_args)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return gram(self._draw_factor(key, sample_shape))
+        return definite_gram(self._draw_factor(key, sample_shape))
 
     def log_prob(self, value: ArrayLike) -> Array:
         (value,) = as_floats(value)

@@ -43,6 +43,26 @@ def test_matrices_of_wishart_families_agree(family):
     assert d.log_prob(-np.eye(3)) == -np.inf
 
 
+@pytest.mark.parametrize(
+    "d",
+    [
+        dist.LKJ(3, 0.05),
+        dist.LKJCovariance(np.array([1e-3, 1.0, 50.0]), 0.3),
+        dist.Wishart(2.02, SCALE),
+        dist.InverseWishart(2.5, SCALE),
+    ],
+    ids=lambda d: type(d).__name__,
+)
+def test_draws_of_nearly_singular_matrices_stay_inside(d):
+    def judged(key):
+        values = d.sample(key, (20_000,))
+        return d.support(values), d.log_prob(values)
+
+    inside, log_prob = jax.jit(judged)(jax.random.key(0))
+    assert np.all(inside)
+    assert np.isfinite(log_prob).all()
+
+
 def test_low_rank_matrices_are_the_dense_ones():
     factor, diagonal = SCALE[:, :2], np.array([0.3, 1.0, 2.0])
     d = dist.LowRankMultivariateNormal(np.zeros(3), factor, diagonal)
