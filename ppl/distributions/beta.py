@@ -1,4 +1,4 @@
-"""The beta distribution."""
+"""The beta distribution, and beta variables that are coupled."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._copula import AbstractGaussianCopula, check_sizes
+from ppl.distributions._factors import factor_given
+from ppl.distributions._parameters import as_parameter
 from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._special import (
     as_floats,
@@ -22,7 +26,12 @@ from ppl.distributions._special import (
 )
 from ppl.distributions._special_tails import log_betainc
 from ppl.distributions.constraints import shape_of
-from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.distribution import (
+    Distribution,
+    checks_deferred,
+    distribution,
+    param,
+)
 
 
 @jax.custom_jvp
@@ -185,3 +194,64 @@ class BetaProportion(AbstractBeta):
     def _powers(self) -> tuple[Array, Array]:
         mean, total = as_floats(self.mean, self.concentration)
         return mean * total, (1 - mean) * total
+
+
+@distribution
+class GaussianCopulaBeta(AbstractGaussianCopula):
+    """Beta variables with the dependence of a multivariate normal vector.
+
+    Args:
+        concentration1: Positive, the power of `x` plus one, shape `(..., n)`.
+        concentration0: Positive, the power of `1 - x` plus one.
+        correlation_matrix: Of the normal scores, shape `(..., n, n)`.
+        correlation_cholesky: Its lower Cholesky factor, instead.
+        validate_args: False skips the check of the parameters.
+    """
+
+    concentration1: ArrayLike = param(constraints.independent(constraints.positive, 1))
+    concentration0: ArrayLike = param(constraints.independent(constraints.positive, 1))
+    correlation_cholesky: ArrayLike = param(constraints.corr_cholesky)
+    has_rsample = True
+
+    def __init__(
+        self,
+        concentration1: ArrayLike,
+        concentration0: ArrayLike,
+        correlation_matrix: ArrayLike | None = None,
+        correlation_cholesky: ArrayLike | None = None,
+        *,
+        validate_args: bool | None = None,
+    ):
+        given = {
+            "correlation_matrix": correlation_matrix,
+            "correlation_cholesky": correlation_cholesky,
+        }
+        family, check = "GaussianCopulaBeta", validate_args is not False
+        tril = factor_given(family, given, "", check=check)[1]
+        first, second = (
+            as_parameter(c, constraints.positive)
+            for c in (concentration1, concentration0)
+        )
+        shape = np.broadcast_shapes(shape_of(first), shape_of(second))
+        check_sizes(family, shape, tril)
+        own = shape[-1:]
+        first, second = (
+            constraints.namespace(c).broadcast_to(c, (*shape_of(c)[:-1], *own))
+            for c in (first, second)
+        )
+        self._set(
+            concentration1=first,
+            concentration0=second,
+            correlation_cholesky=tril,
+            validate_args=validate_args,
+        )
+
+    @property
+    def _marginal(self) -> Beta:
+        shape = (*self.batch_shape, *shape_of(self.concentration1)[-1:])
+        first, second = self.concentration1, self.concentration0
+        with checks_deferred():
+            return Beta(first, second).expand(shape)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return clip_unit(super().sample(key, sample_shape))

@@ -1,4 +1,4 @@
-"""The LKJ distribution of correlation matrices, by their Cholesky factors."""
+"""The LKJ distribution of correlation matrices, and of their Cholesky factors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,29 @@ from ppl._errors import ArgumentError
 from ppl._pytree import static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._linalg import gram, log_diagonal
 from ppl.distributions._special import LOG_PI, as_floats, clip_positive, half_step
-from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.constraints import Constraint, shape_of
+from ppl.distributions.distribution import (
+    Distribution,
+    checks_deferred,
+    distribution,
+    param,
+)
+
+
+def _check(family: str, dimension: int, method: str) -> None:
+    """Raise an error for a dimension or a method that there is not."""
+    if not isinstance(dimension, int | np.integer) or dimension < 2:
+        raise ArgumentError(
+            f"{family}: dimension must be an integer >= 2, got {dimension!r}.",
+            value=dimension,
+        )
+    if method not in ("onion", "cvine"):
+        raise ArgumentError(
+            f"{family}: sample_method must be 'onion' or 'cvine', got {method!r}.",
+            value=method,
+        )
 
 
 @distribution
@@ -39,17 +60,7 @@ class LKJCholesky(Distribution):
     has_rsample = True
 
     def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
-        n, method = self.dimension, self.sample_method
-        if not isinstance(n, int | np.integer) or n < 2:
-            raise ArgumentError(
-                f"LKJCholesky: dimension must be an integer >= 2, got {n!r}.", value=n
-            )
-        if method not in ("onion", "cvine"):
-            raise ArgumentError(
-                "LKJCholesky: sample_method must be 'onion' or 'cvine', got "
-                f"{method!r}.",
-                value=method,
-            )
+        _check("LKJCholesky", self.dimension, self.sample_method)
         super()._prepare(validate_args)
 
     @property
@@ -83,7 +94,8 @@ class LKJCholesky(Distribution):
         diagonal = jnp.concatenate([first_row, rest], axis=-1)
         return below + diagonal[..., None] * jnp.eye(n, dtype=rest.dtype)
 
-    def _log_normaliser(self) -> Array:
+    def log_normaliser(self) -> Array:
+        """Of the density of factors, and of that of matrices."""
         # A sum of lgamma(second + first) - lgamma(second), in steps of one half.
         (eta,) = as_floats(self.concentration)
         count = np.arange(1, self.dimension, dtype=eta.dtype)
@@ -97,8 +109,13 @@ class LKJCholesky(Distribution):
         inside = self.support(value)
         diagonal = jnp.diagonal(value, axis1=-2, axis2=-1)[..., 1:]
         log_diagonal = jnp.log(jnp.where(inside[..., None], diagonal, 1.0))
-        log_prob = (2 * (second - 1) * log_diagonal).sum(-1) - self._log_normaliser()
+        log_prob = (2 * (second - 1) * log_diagonal).sum(-1) - self.log_normaliser()
         return jnp.where(inside, log_prob, -jnp.inf)
+
+    def mean_log_det(self) -> Array:
+        """The expectation of the log determinant of the matrix."""
+        _, second, total = self._betas()
+        return (digamma(second) - digamma(total)).sum(-1)
 
     def _diagonal_moments(self) -> tuple[Array, Array]:
         """Mean and variance of the diagonal, but for its first entry, which is one."""
@@ -128,4 +145,148 @@ class LKJCholesky(Distribution):
     def entropy(self) -> Array:
         _, second, total = self._betas()
         mean_log = digamma(second) - digamma(total)
-        return self._log_normaliser() - ((second - 1) * mean_log).sum(-1)
+        return self.log_normaliser() - ((second - 1) * mean_log).sum(-1)
+
+
+@distribution
+class LKJ(Distribution):
+    r"""LKJ, $p(R) \propto \det(R)^{\eta - 1}$, as a distribution of correlations $R$.
+
+    The density is with respect to the entries below the diagonal. A density costs a
+    factorisation that `LKJCholesky` does without. Draws are pulled to the identity by a
+    few roundings, to stay definite. (Lewandowski, Kurowicka, Joe, 2009.)
+
+    Args:
+        dimension: The number of rows, at least 2.
+        concentration: Positive, shape `(...)`.
+        sample_method: "onion" or "cvine", for compatibility.
+    """
+
+    dimension: int = static()
+    concentration: ArrayLike = param(constraints.positive, default=1.0)
+    sample_method: str = static(default="onion")
+    support = constraints.corr_matrix
+    has_rsample = True
+
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
+        _check("LKJ", self.dimension, self.sample_method)
+        super()._prepare(validate_args)
+
+    @property
+    def event_shape(self) -> Shape:
+        return (self.dimension, self.dimension)
+
+    def _of_factors(self) -> LKJCholesky:
+        with checks_deferred():
+            return LKJCholesky(self.dimension, self.concentration)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        n = self.dimension
+        matrix = gram(self._of_factors().sample(key, sample_shape))
+        one = jnp.ones((), matrix.dtype)
+        shrunk = matrix * (1 - 8 * n * jnp.finfo(matrix.dtype).eps)
+        return jnp.where(np.eye(n, dtype=bool), one, shrunk)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        (value,) = as_floats(value)
+        n = self.dimension
+        inside = self.support(value)
+        identity = jnp.eye(n, dtype=value.dtype)
+        factor = jnp.linalg.cholesky(
+            jnp.where(inside[..., None, None], value, identity)
+        )
+        (eta,) = as_floats(self.concentration)
+        log_prob = 2 * (eta - 1) * log_diagonal(factor)
+        log_prob = log_prob - self._of_factors().log_normaliser()
+        return jnp.where(inside, log_prob, -jnp.inf)
+
+    def _shape_of_entries(self) -> Array:
+        """Each entry is a Beta(b, b) variable, stretched to (-1, 1): this is `b`."""
+        return (
+            jnp.asarray(self.concentration)[..., None, None] - 1 + 0.5 * self.dimension
+        )
+
+    @property
+    def mean(self) -> Array:
+        return jnp.broadcast_to(jnp.eye(self.dimension), self.shape())
+
+    @property
+    def mode(self) -> Array:
+        """The identity; NaN for concentrations below one, of which there is no mode."""
+        peaked = jnp.asarray(self.concentration)[..., None, None] >= 1
+        return jnp.where(peaked, jnp.eye(self.dimension), jnp.nan)
+
+    @property
+    def variance(self) -> Array:
+        off = 1.0 - jnp.eye(self.dimension)
+        return off / (2 * self._shape_of_entries() + 1)
+
+    def entropy(self) -> Array:
+        factors = self._of_factors()
+        (eta,) = as_floats(self.concentration)
+        log_normaliser = factors.log_normaliser()
+        return log_normaliser - (eta - 1) * factors.mean_log_det()
+
+
+@distribution
+class LKJCovariance(Distribution):
+    """The covariance with given standard deviations and LKJ correlations.
+
+    The density is with respect to the entries below the diagonal.
+
+    Args:
+        scale: The standard deviations, shape `(..., n)`, `n` at least 2.
+        concentration: Of the LKJ distribution, positive, shape `(...)`.
+    """
+
+    scale: ArrayLike = param(constraints.independent(constraints.positive, 1))
+    concentration: ArrayLike = param(constraints.positive, default=1.0)
+    has_rsample = True
+
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
+        super()._prepare(validate_args)
+        _check("LKJCovariance", shape_of(self.scale)[-1], "onion")
+
+    @property
+    def event_shape(self) -> Shape:
+        return shape_of(self.scale)[-1:] * 2
+
+    @property
+    def support(self) -> Constraint:
+        return constraints.covariance_of_scale(self.scale)
+
+    def _of_correlations(self) -> LKJ:
+        with checks_deferred():
+            return LKJ(self.event_shape[0], self._over_batch(self.concentration))
+
+    def _products(self) -> Array:
+        (scale,) = as_floats(self.scale)
+        return scale[..., :, None] * scale[..., None, :]
+
+    def _log_det(self) -> Array:
+        """Of the map from correlations to covariances, below the diagonal."""
+        (scale,) = as_floats(self.scale)
+        return (self.event_shape[0] - 1) * jnp.log(scale).sum(-1)
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return self._of_correlations().sample(key, sample_shape) * self._products()
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        (value,) = as_floats(value)
+        correlations = value / self._products()
+        return self._of_correlations().log_prob(correlations) - self._log_det()
+
+    @property
+    def mean(self) -> Array:
+        return self._of_correlations().mean * self._products()
+
+    @property
+    def mode(self) -> Array:
+        return self._of_correlations().mode * self._products()
+
+    @property
+    def variance(self) -> Array:
+        return self._of_correlations().variance * jnp.square(self._products())
+
+    def entropy(self) -> Array:
+        return self._of_correlations().entropy() + self._log_det()

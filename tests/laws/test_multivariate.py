@@ -11,9 +11,10 @@ import pytest
 import ppl.distributions as dist
 from ppl.distributions import constraints as c
 from ppl.distributions import transforms as t
-from tests.laws.cases_multivariate import CASES
+from tests.laws import cases_multivariate, cases_processes
 from tests.laws.facts_multivariate import DRAWS, close, facts
 
+CASES = [*cases_multivariate.CASES, *cases_processes.CASES]
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 INTEGRABLE = [case for case in CASES if case.grid]
 

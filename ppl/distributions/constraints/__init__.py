@@ -10,8 +10,8 @@ import math
 from ppl.distributions.constraints.arrays import (
     CorrCholesky,
     CorrMatrix,
+    CovarianceOfScale,
     LowerCholesky,
-    Multinomial,
     OrderedVector,
     PositiveDefinite,
     PositiveOrderedVector,
@@ -59,6 +59,7 @@ circular = Interval(-math.pi, math.pi)
 complex = Complex()
 corr_cholesky = CorrCholesky()
 corr_matrix = CorrMatrix()
+covariance_of_scale = CovarianceOfScale
 dependent = Dependent()
 greater_than = GreaterThan
 greater_than_eq = GreaterThanEq
@@ -109,6 +110,7 @@ __all__ = [
     "Complex",
     "CorrCholesky",
     "CorrMatrix",
+    "CovarianceOfScale",
     "Dependent",
     "GreaterThan",
     "GreaterThanEq",
@@ -142,6 +144,7 @@ __all__ = [
     "complex",
     "corr_cholesky",
     "corr_matrix",
+    "covariance_of_scale",
     "dependent",
     "greater_than",
     "greater_than_eq",

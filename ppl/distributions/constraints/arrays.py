@@ -262,24 +262,24 @@ class Sphere(Constraint):
 
 
 @pytree
-class Multinomial(Constraint):
-    """Vectors of nonnegative whole numbers with a given sum."""
+class CovarianceOfScale(Constraint):
+    """Covariance matrices with given standard deviations, of shape `(..., n)`."""
 
-    upper_bound: ArrayLike
-    event_dim = 1
-    is_discrete = True
+    scale: ArrayLike
+    event_dim = 2
 
     @property
     def rule(self) -> str:
-        return f"must be integers >= 0 that sum to {shown(self.upper_bound)}"
+        return f"must be a covariance with standard deviations {shown(self.scale)}"
 
+    def _products(self) -> Any:
+        scale = namespace(self.scale).asarray(self.scale)
+        return scale[..., :, None] * scale[..., None, :]
+
+    @_quiet
     def __call__(self, value: ArrayLike) -> Any:
-        xp, value = _vectors(value, "vector of counts")
-        xp = namespace(value, self.upper_bound)
-        counts = (value >= 0) & (value == (xp.floor(value)))
-        return counts.all(-1) & (value.sum(-1) == self.upper_bound)
+        _, value = _square(value, "covariance matrix")
+        return CorrMatrix()(value / self._products())
 
     def feasible_like(self, prototype: ArrayLike) -> Any:
-        first = jnp.arange(shape_of(prototype)[-1]) == 0
-        total = jnp.asarray(self.upper_bound)[..., None]
-        return filled(prototype, jnp.where(first, total, 0), discrete=True)
+        return filled(prototype, _identity_like(prototype) * self._products())

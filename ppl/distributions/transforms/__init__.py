@@ -24,6 +24,7 @@ from ppl.distributions.transforms.matrix import (
     CorrCholeskyTransform,
     CorrMatrixCholeskyTransform,
     LowerCholeskyTransform,
+    ScaleCorrMatrixTransform,
     ScaledUnitLowerCholeskyTransform,
     SoftplusLowerCholeskyTransform,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "RecursiveLinearTransform",
     "ReshapeTransform",
     "ScaledUnitLowerCholeskyTransform",
+    "ScaleCorrMatrixTransform",
     "SigmoidTransform",
     "SimplexToOrderedTransform",
     "SoftplusLowerCholeskyTransform",

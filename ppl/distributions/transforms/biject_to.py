@@ -20,6 +20,7 @@ from ppl.distributions.transforms.matrix import (
     CorrCholeskyTransform,
     CorrMatrixCholeskyTransform,
     LowerCholeskyTransform,
+    ScaleCorrMatrixTransform,
     ScaledUnitLowerCholeskyTransform,
     SoftplusLowerCholeskyTransform,
 )
@@ -236,4 +237,15 @@ def _corr_matrix(constraint: constraints.CorrMatrix) -> Transform:
     del constraint
     return ComposeTransform(
         (CorrCholeskyTransform(), CorrMatrixCholeskyTransform().inv)
+    )
+
+
+@biject_to.register(constraints.CovarianceOfScale)
+def _covariance_of_scale(constraint: constraints.CovarianceOfScale) -> Transform:
+    return ComposeTransform(
+        (
+            CorrCholeskyTransform(),
+            CorrMatrixCholeskyTransform().inv,
+            ScaleCorrMatrixTransform(constraint.scale),
+        )
     )

@@ -14,6 +14,7 @@ from ppl._pytree import pytree
 from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions import constraints
 from ppl.distributions._linalg import gram
+from ppl.distributions.constraints import Constraint
 from ppl.distributions.transforms.base import Transform, as_float
 from ppl.distributions.transforms.scalar import (
     SoftplusTransform,
@@ -243,3 +244,37 @@ class CorrMatrixCholeskyTransform(Transform):
         size = tril.shape[-1]
         power = np.arange(size - 1, -1, -1).astype(tril.dtype)
         return (power * _log_diagonal(tril)).sum(-1)
+
+
+@pytree
+class ScaleCorrMatrixTransform(Transform):
+    """From a correlation matrix to the covariance with given standard deviations."""
+
+    scale: ArrayLike
+    domain = constraints.corr_matrix
+
+    @property
+    def codomain(self) -> Constraint:
+        return constraints.covariance_of_scale(self.scale)
+
+    def _products(self) -> tuple[Array, Array]:
+        scale = as_float(self.scale)
+        log_det = (scale.shape[-1] - 1) * jnp.log(scale).sum(-1)
+        return scale[..., :, None] * scale[..., None, :], log_det
+
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
+        products, log_det = self._products()
+        y = as_float(x) * products
+        return y, jnp.broadcast_to(log_det, y.shape[:-2])
+
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        products, log_det = self._products()
+        x = as_float(y) / products
+        return x, jnp.broadcast_to(-log_det, x.shape[:-2])
+
+    def forward_shape(self, shape: Shape) -> Shape:
+        products = constraints.shape_of(self.scale)
+        return tuple(np.broadcast_shapes(shape, (*products, products[-1])))
+
+    def inverse_shape(self, shape: Shape) -> Shape:
+        return self.forward_shape(shape)
