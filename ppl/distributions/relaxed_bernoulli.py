@@ -162,6 +162,6 @@ def RelaxedBernoulli(
         validate_args: Whether to check the parameters now.
     """
     if one_of("RelaxedBernoulli", probs=probs, logits=logits) == "probs":
-        (share,) = as_floats(probs)  # type: ignore[arg-type]
+        (share,) = as_floats(probs)
         logits = jnp.log(share) - jnp.log1p(-share)
-    return RelaxedBernoulliLogits(temperature, logits, validate_args=validate_args)
+    return RelaxedBernoulliLogits(temperature, logits, validate_args=validate_args)  # type: ignore
