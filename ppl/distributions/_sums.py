@@ -9,6 +9,7 @@ and no loop is run, however many the terms.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -31,6 +32,7 @@ class _Places(NamedTuple):
     weight: Array
 
 
+@cache
 def _panels() -> tuple[np.ndarray, np.ndarray]:
     """A composite Gauss-Legendre rule on [0, 1]."""
     node, weight = np.polynomial.legendre.leggauss(_NODES)
@@ -39,6 +41,7 @@ def _panels() -> tuple[np.ndarray, np.ndarray]:
     return nodes.ravel(), np.tile(weight / (2 * _PANELS), _PANELS)
 
 
+@cache
 def _meeting_weights() -> np.ndarray:
     """The weights of the terms at -3, ..., 2 around the meeting place."""
     weights = np.zeros(6)
@@ -51,10 +54,6 @@ def _meeting_weights() -> np.ndarray:
     return weights
 
 
-_AT, _OF = _panels()
-_MEET = _meeting_weights()
-
-
 def _places(first: Array, far: Array) -> _Places:
     """The rule outwards from an end.
 
@@ -62,18 +61,18 @@ def _places(first: Array, far: Array) -> _Places:
         first: How many terms there are, if they are few enough to be all added.
         far: How far the integral goes, in terms; beyond `_EXACT` if it is used.
     """
-    one = jnp.ones_like(far)
+    one, (nodes, weights) = jnp.ones_like(far), _panels()
     column = (-1,) + (1,) * far.ndim
     count = jnp.asarray(np.arange(_EXACT + 3.0), far.dtype).reshape(column)
     single = jnp.where((count < first) & (count < _EXACT), one, 0.0)
     many = far > _EXACT
     begin = _EXACT - 0.5
     span = jnp.log(jnp.where(many, (far - 0.5) / begin, 1.0))
-    at = jnp.asarray(_AT, far.dtype).reshape(column)
+    at = jnp.asarray(nodes, far.dtype).reshape(column)
     between = begin * jnp.exp(span * at)
-    of = jnp.asarray(_OF, far.dtype).reshape(column)
+    of = jnp.asarray(weights, far.dtype).reshape(column)
     meet = np.zeros(_EXACT + 3)
-    meet[-6:] = _MEET
+    meet[-6:] = _meeting_weights()
     extra = jnp.asarray(meet, far.dtype).reshape(column)
     single = single + jnp.where(many, extra, 0.0)
     weight = jnp.where(many, of * span * between, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,7 @@ _SERIES_BELOW = 30.0
 _TERMS = 50
 
 
+@cache
 def _debye(count: int) -> list[tuple[float, ...]]:
     """Debye's polynomials u_m(t) over t^m, in powers of t^2 (DLMF 10.41.9)."""
     u = [Fraction(1)]  # coefficients of the powers of t
@@ -41,9 +43,6 @@ def _debye(count: int) -> list[tuple[float, ...]]:
         u = new
         found.append(tuple(float(c) for c in u[m::2]))
     return found
-
-
-_DEBYE = _debye(10)
 
 
 @fused
@@ -61,7 +60,7 @@ def _log_term(first: Array, second: Array, k: Array) -> Array:
     ia, ib = jnp.where(far, a, i), jnp.where(far, b, 1.0)
     fit = deviance(i, ia) + deviance(ia * ib / i, ib)
     total = jnp.ones_like(w)
-    for m, coefficients in enumerate(_DEBYE, 1):
+    for m, coefficients in enumerate(_debye(10), 1):
         total += polynomial(t * t, coefficients) / size**m
     saddle = jnp.log(total) - fit - 0.5 * jnp.log(size) - HALF_LOG_2PI
     # Near: the power series of the Bessel function.
