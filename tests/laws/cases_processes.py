@@ -132,7 +132,7 @@ CASES = [
     ),
     normal_process(
         "LKJCovariance",
-        partial(dist.LKJCovariance, np.float32([0.5, 3.0])),  # its draws keep to it
+        partial(dist.LKJCovariance, np.array([0.5, 3.0])),  # its draws keep to it
         {"concentration": 1.5},
         partial(exactly.lkj_covariance, np.array([0.5, 3.0])),
         Grid(14.0, 0.2),
