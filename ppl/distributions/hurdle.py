@@ -84,7 +84,7 @@ class AbstractHurdle(AbstractGated):
         at = jnp.where(below, 0, value)
         above = tails_at(self.base_dist, at).log_sf - self._log_some()
         above = jnp.minimum(above, 0.0)
-        some = above < 0
+        some = (above < 0) & (at >= 1 if self.is_discrete else at > 0)
         inside = gate.log_either(log1mexp(jnp.where(some, -above, 1.0)))
         log_cdf = jnp.where(some, inside, gate.log_shut(~some))
         return Tails(
