@@ -74,8 +74,9 @@ _NAMES = {
     "multivariate_student_t": "MultivariateStudentT",
     "nakagami": "Nakagami",
     "negative_binomial": (
-        "GammaPoisson NegativeBinomial NegativeBinomial2 NegativeBinomialLogits "
-        "NegativeBinomialProbs"
+        "GammaPoisson HurdleNegativeBinomial2 NegativeBinomial NegativeBinomial2 "
+        "NegativeBinomialLogits NegativeBinomialProbs "
+        "ZeroInflatedNegativeBinomial2"
     ),
     "normal": "HalfNormal HurdleLogNormal LogNormal Normal TruncatedNormal",
     "ordered": "OrderedLogistic OrderedProbit",

@@ -124,6 +124,9 @@ from ppl.distributions.multivariate_student_t import (
 )
 from ppl.distributions.nakagami import Nakagami as Nakagami
 from ppl.distributions.negative_binomial import GammaPoisson as GammaPoisson
+from ppl.distributions.negative_binomial import (
+    HurdleNegativeBinomial2 as HurdleNegativeBinomial2,
+)
 from ppl.distributions.negative_binomial import NegativeBinomial as NegativeBinomial
 from ppl.distributions.negative_binomial import NegativeBinomial2 as NegativeBinomial2
 from ppl.distributions.negative_binomial import (
@@ -131,6 +134,9 @@ from ppl.distributions.negative_binomial import (
 )
 from ppl.distributions.negative_binomial import (
     NegativeBinomialProbs as NegativeBinomialProbs,
+)
+from ppl.distributions.negative_binomial import (
+    ZeroInflatedNegativeBinomial2 as ZeroInflatedNegativeBinomial2,
 )
 from ppl.distributions.normal import HalfNormal as HalfNormal
 from ppl.distributions.normal import HurdleLogNormal as HurdleLogNormal

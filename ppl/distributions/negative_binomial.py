@@ -17,6 +17,12 @@ from ppl.distributions._special import as_floats, fused, is_whole, two_shares
 from ppl.distributions._special_tails import log_betainc
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.hurdle import HurdleProbs
+from ppl.distributions.zero_inflated import (
+    ZeroInflatedDistribution,
+    ZeroInflatedLogits,
+    ZeroInflatedProbs,
+)
 
 
 class _Trials(NamedTuple):
@@ -252,3 +258,45 @@ def NegativeBinomial(
     if one_of("NegativeBinomial", probs=probs, logits=logits) == "probs":
         return NegativeBinomialProbs(total_count, probs, validate_args=validate_args)  # type: ignore
     return NegativeBinomialLogits(total_count, logits, validate_args=validate_args)  # type: ignore
+
+
+def ZeroInflatedNegativeBinomial2(
+    mean: ArrayLike,
+    concentration: ArrayLike,
+    *,
+    gate: ArrayLike | None = None,
+    gate_logits: ArrayLike | None = None,
+    validate_args: bool | None = None,
+) -> ZeroInflatedProbs | ZeroInflatedLogits:
+    """Negative binomial counts that are replaced by zero with some probability.
+
+    Args:
+        mean: The mean of the other counts, of shape `batch_shape`.
+        concentration: The concentration of the gamma distribution of their rate.
+        gate: The probability of an extra zero.
+        gate_logits: Its log odds, instead.
+        validate_args: Whether to check the parameters now.
+    """
+    base = NegativeBinomial2(mean, concentration, validate_args=validate_args)  # type: ignore
+    return ZeroInflatedDistribution(
+        base, gate=gate, gate_logits=gate_logits, validate_args=validate_args
+    )
+
+
+def HurdleNegativeBinomial2(
+    gate: ArrayLike,
+    mean: ArrayLike,
+    concentration: ArrayLike,
+    *,
+    validate_args: bool | None = None,
+) -> HurdleProbs:
+    """Zero with some probability, else a negative binomial count that is not zero.
+
+    Args:
+        gate: The probability of zero, of shape `batch_shape`.
+        mean: The mean of the negative binomial count, its own zeros included.
+        concentration: The concentration of the gamma distribution of its rate.
+        validate_args: Whether to check the parameters now.
+    """
+    base = NegativeBinomial2(mean, concentration, validate_args=validate_args)  # type: ignore
+    return HurdleProbs(base, gate, validate_args=validate_args)  # type: ignore

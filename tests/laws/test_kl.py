@@ -147,6 +147,22 @@ def test_gamma_and_exponential_agree():
         np.testing.assert_allclose(kl_divergence(p, q), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("k", "scale", "a", "rate"), [(1.0, 0.5, 1.0, 3.0), (2.5, 1.3, 0.7, 0.4)]
+)
+def test_weibull_against_gamma(k, scale, a, rate):
+    result = kl_divergence(dist.Weibull(scale, k), dist.Gamma(a, rate))
+
+    def integrand(x):
+        z = (x / scale) ** k
+        log_p = mp.log(k * z / x) - z
+        return mp.exp(log_p) * (log_p - truth.gamma(x, a, rate))
+
+    with mp.workdps(20):
+        expected = float(mp.quad(integrand, [0, scale, 5 * scale, 60 * scale]))
+    assert abs(result - expected) < 2e-5 * (1 + expected)
+
+
 def test_small_divergences_keep_their_digits(x64):
     """Of nearly equal members it is half the Fisher information times the square."""
     step = 1e-5

@@ -12,6 +12,13 @@ from tests.laws import case as truth
 P, Q = np.array([0.2, 0.3, 0.5]), np.array([0.6, 0.3, 0.1])
 COUNTS = [
     (dist.Poisson, ((3.0,), (4.5,)), lambda r: st.poisson(r), 60),
+    (dist.GeometricProbs, ((0.3,), (0.6,)), lambda p: st.geom(p, -1), 200),
+    (
+        lambda v: dist.GeometricLogits(v),
+        ((0.3,), (-2.0,)),
+        lambda v: st.geom(1 / (1 + np.exp(-v)), -1),
+        200,
+    ),
     (dist.BernoulliProbs, ((0.3,), (0.9,)), lambda p: st.bernoulli(p), 1),
     (
         lambda v: dist.BernoulliLogits(v),

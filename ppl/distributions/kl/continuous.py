@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import gammaln
 
 from ppl._typing import Array, ArrayLike
 from ppl.distributions._linalg import solve_lower
@@ -30,6 +31,9 @@ from ppl.distributions.laplace import Laplace
 from ppl.distributions.multivariate_normal import MultivariateNormal
 from ppl.distributions.normal import HalfNormal, LogNormal, Normal
 from ppl.distributions.uniform import Uniform
+from ppl.distributions.weibull import Weibull
+
+_ONE = 1 + np.euler_gamma
 
 # --- normal and its relatives ---------------------------------------------------------
 
@@ -98,6 +102,15 @@ def _exponential_gamma(p: Exponential, q: Gamma) -> Array:
 @register_kl(Gamma, Exponential)
 def _gamma_exponential(p: Gamma, q: Exponential) -> Array:
     return gamma_divergence(p.concentration, p.rate, 1.0, q.rate)
+
+
+@register_kl(Weibull, Gamma)
+def _weibull_gamma(p: Weibull, q: Gamma) -> Array:
+    """By the mean logarithm of a Weibull variable, log scale - Euler's constant / k."""
+    k, a = as_floats(p.concentration, q.concentration)
+    size = jnp.log(q.rate * p.scale)
+    mean = jnp.exp(size + gammaln(1 + 1 / k))
+    return jnp.log(k) + gammaln(a) + a * (np.euler_gamma / k - size) + mean - _ONE
 
 
 def _dirichlet_divergence(p: Array, q: Array) -> Array:

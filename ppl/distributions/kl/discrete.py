@@ -18,6 +18,7 @@ from ppl.distributions.categorical import (
     CategoricalLogits,
     CategoricalProbs,
 )
+from ppl.distributions.geometric import AbstractGeometric
 from ppl.distributions.kl.dispatch import no_formula, register_kl
 from ppl.distributions.poisson import Poisson
 
@@ -25,6 +26,13 @@ from ppl.distributions.poisson import Poisson
 @register_kl(Poisson, Poisson)
 def _poisson(p: Poisson, q: Poisson) -> Array:
     return deviance(p.rate, q.rate)
+
+
+@register_kl(AbstractGeometric, AbstractGeometric)
+def _geometric(p: AbstractGeometric, q: AbstractGeometric) -> Array:
+    """Of the Bernoulli trials, as many as there are on average."""
+    (yes, no), (yes_q, no_q) = p._shares(), q._shares()
+    return (deviance(yes, yes_q) + deviance(no, no_q)) / yes
 
 
 # --- two outcomes ---------------------------------------------------------------------
