@@ -1,5 +1,6 @@
 """What all tests share: one compilation cache, real data if there are any, float64."""
 
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+_BETWEEN_CLEARANCES = 200
+_tests = itertools.count(1)
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "ppl-tests"
 
 # JAX reads these when it is imported, so they come before every such import. Most of
@@ -53,6 +56,25 @@ def x64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", before)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cases that take minutes to compile wait for `make slow`."""
+    for item in items:
+        spec = getattr(item, "callspec", None)
+        if spec and getattr(spec.params.get("case"), "heavy", False):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def programs_are_given_back() -> Iterator[None]:
+    """Thousands of tests compile more programs than fit into memory."""
+    yield
+    if next(_tests) % _BETWEEN_CLEARANCES == 0:
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)

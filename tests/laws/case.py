@@ -17,7 +17,8 @@ mp.mp.dps = 80  # enough for differences of nearly equal numbers
 class Case:
     """A family with its parameter sets; `density` is the log density in mpmath.
 
-    `lacks` names the moments of a continuous family that have no closed form.
+    `lacks` names the moments of a continuous family that have no closed form. A `heavy`
+    case takes so long to compile that it is left to `make slow`.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Case:
     density: Callable[..., Any]
     extra: tuple[float, ...] = ()
     lacks: tuple[str, ...] = ()
+    heavy: bool = False
 
     @cached_property
     def params(self) -> tuple[np.ndarray, ...]:
