@@ -1,6 +1,6 @@
 """All benchmarks after one another, each in a process of its own.
 
-    python -m benchmarks.all [--write] [--only cold_start rerun throughput hlo]
+    python -m benchmarks.all [--write] [--only cold_start rerun throughput hlo ...]
 
 With `--write` the figures go into docs/benchmarks.md, in the place of each command and,
 for those that run on an accelerator too, of the device (CPU or GPU). The machine should
@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.measure import say
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-COMMANDS = ("cold_start", "rerun", "throughput", "hlo")
+COMMANDS = ("cold_start", "rerun", "throughput", "hlo", "distributions")
 DEVICES = ("cpu", "gpu")
 GPU_ARGUMENTS = {"throughput": ["--chains", "1024", "4096"]}
 

@@ -55,11 +55,12 @@ CONTINUOUS = [
     (c.positive_definite, (3,)),
     (c.positive_semidefinite, (3,)),
     (c.corr_matrix, (3,)),
+    (c.covariance_of_scale(np.array([0.5, 1.0, 20.0], np.float32)), (3,)),
 ]
 NO_BIJECTION = [
     *(c.boolean, c.integer_interval(0, 3), c.nonnegative_integer, c.positive_integer),
     *(c.independent(c.boolean, 1), c.dependent, c.sphere, c.multinomial(3)),
-    c.positive_definite_circulant_vector,
+    *(c.positive_definite_circulant_vector, c.integer),
 ]
 
 IMAGES = [
