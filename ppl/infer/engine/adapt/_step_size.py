@@ -107,7 +107,7 @@ class OwnRates(NamedTuple):
 
     STUCK = 0.05
     MEMORY = 20
-    MARGIN = 0.4
+    MARGIN = 0.3
     CHANCE = 0.6
 
     def update(self, rates: np.ndarray, draws: int) -> OwnRates:

@@ -52,6 +52,8 @@ _DENSE_DIM = 128  # up to which a matrix costs no more than a few directions
 _PAYS = 2.0  # gain of a structured metric that repays compiling another program
 _KEEPS = 1.2  # gain for which directions are kept once there is one
 _WORTH = 1.1  # how much more efficient a structured metric must make gradients
+_DIVERGES = 1.5  # how many times as often trajectories may diverge under it
+_RARELY = 0.02  # share of divergences that is not held against it
 _ENOUGH = 100, 4, 400  # draws that decide: at least; for each coordinate; at most
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**21  # numbers of draws and gradients that are kept, at most
@@ -86,7 +88,8 @@ class WindowsState(NamedTuple):
         rank: Columns of a structured metric, once there is one: programs depend on it.
         rates: Acceptance of each chain in it.
         steps: Mean leapfrogs of the draws of the present window.
-        plain: Efficiency of the last window under a diagonal metric.
+        diverged: Divergences per draw in the present window.
+        plain: Efficiency and divergences of the last window under a diagonal metric.
         tried: Windows under a structured metric.
         together: Whether the chains share one step size.
         places: Where each chain has been in the later half of the window.
@@ -101,7 +104,8 @@ class WindowsState(NamedTuple):
     rank: int = 0
     rates: OwnRates = OwnRates()
     steps: float = 0.0
-    plain: float = 0.0
+    diverged: float = 0.0
+    plain: tuple[float, float] = (0.0, 0.0)
     tried: int = 0
     together: bool = True
     places: Places = Places()
@@ -177,6 +181,7 @@ class Windows(AbstractAdaptation):
                 learner = DualAveraging.begin(learner.step_size, self.target_accept)
             return a._replace(learner=learner), kernel
         n, steps = drawn.position.shape[1], float(drawn.statistics["n_steps"].mean())
+        diverged = float(drawn.statistics["diverging"].mean())
         own = a.rates.update(rates, n)
         if self.adapt_step_size:
             pooled = min(float(rates.mean()), own.bound())
@@ -188,6 +193,7 @@ class Windows(AbstractAdaptation):
             done=a.done + n,
             rates=own,
             steps=a.steps + (steps - a.steps) * n / (a.done + n),
+            diverged=a.diverged + (diverged - a.diverged) * n / (a.done + n),
         )
         if not a.together and 2 * a.done > a.windows[a.window]:
             a = a._replace(places=a.places.added(drawn))
@@ -215,6 +221,7 @@ class Windows(AbstractAdaptation):
             window=a.window + 1,
             done=0,
             steps=0.0,
+            diverged=0.0,
             rates=OwnRates(),
             places=Places(),
             learner=self._learner(step),
@@ -236,18 +243,19 @@ class Windows(AbstractAdaptation):
         """Whether a structured metric makes gradients worth more, as it should.
 
         In funnels and heavy tails it does not, whatever the covariance says; nor where
-        shorter trajectories are worth less in the same proportion.
+        shorter trajectories are worth less in the same proportion, or diverge.
         """
         if self.structure != "auto" or self.given or a.tried > _TRIALS:
             return a
         independence = _metric.independence(a.history.last(a.windows[a.window]))
         efficiency = independence / max(a.steps, 1.0)
         if a.rank == 0:
-            return a._replace(plain=efficiency)
+            return a._replace(plain=(efficiency, a.diverged))
         a = a._replace(tried=a.tried + 1)
-        if a.tried != _TRIALS or efficiency >= _WORTH * a.plain:
-            return a
-        return a._replace(rank=0)
+        before, diverged = a.plain
+        gained = efficiency >= _WORTH * before
+        gained &= a.diverged <= max(_DIVERGES * diverged, _RARELY)
+        return a if gained or a.tried != _TRIALS else a._replace(rank=0)
 
     def _estimated(
         self, a: WindowsState, kernel: AbstractKernel, chains: np.ndarray
