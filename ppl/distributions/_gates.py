@@ -63,13 +63,28 @@ class AbstractGated(AbstractWrapper):
         return jnp.exp(self.log_cdf(value))
 
 
-def gate_of_probs(gate: Any) -> Gate:
-    """The gate that is shut with this probability."""
-    (shut,) = as_floats(gate)
-    return Gate(shut, 1 - shut)
+class AbstractGatedByProbs(AbstractGated):
+    """A gate that is shut with a given probability."""
+
+    gate: Any
+
+    @property
+    def _gate(self) -> Gate:
+        (shut,) = as_floats(self.gate)
+        return Gate(shut, 1 - shut)
 
 
-def gate_of_logits(logits: Any) -> Gate:
-    """The gate whose log odds of being shut are given."""
-    (logits,) = as_floats(logits)
-    return Gate(*two_shares(logits), logits)
+class AbstractGatedByLogits(AbstractGated):
+    """A gate whose log odds of being shut are given."""
+
+    gate_logits: Any
+
+    @property
+    def gate(self) -> Array:
+        """The probability of a shut gate."""
+        return self._gate.shut
+
+    @property
+    def _gate(self) -> Gate:
+        (logits,) = as_floats(self.gate_logits)
+        return Gate(*two_shares(logits), logits)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions._factors import factor_given
+from ppl.distributions._linalg import definite_gram, gram, inverse_lower
 from ppl.distributions._parameters import ParameterCheck, as_parameter, known
 from ppl.distributions._special import (
     HALF_LOG_2PI,
@@ -26,18 +27,16 @@ from ppl.distributions._special import (
     stirling_rest,
     stirling_slope,
 )
-from ppl.distributions.constraints import namespace, real, shape_of
+from ppl.distributions.constraints import (
+    lower_cholesky,
+    namespace,
+    positive_definite,
+    real,
+    shape_of,
+)
+from ppl.distributions.distribution import Distribution
 
 MATRICES: tuple[str, ...] = ("scale_matrix", "rate_matrix", "scale_tril")
-
-
-def fields_of(
-    family: str, concentration: Any, matrices: tuple[Any, ...], *, check: bool
-) -> dict[str, Any]:
-    """The fields of a Wishart family from what its constructor was given."""
-    given = dict(zip(MATRICES, matrices, strict=True))
-    _, tril = factor_given(family, given, "rate_matrix", check=check)
-    return {"concentration": as_parameter(concentration, real), "scale_tril": tril}
 
 
 def concentration_check(concentration: Any, size: int) -> ParameterCheck:
@@ -122,3 +121,101 @@ def products_of_diagonal(matrix: Array) -> Array:
     """The matrix of all `M_ii M_jj`."""
     d = diagonal(matrix)
     return d[..., :, None] * d[..., None, :]
+
+
+class AbstractWishartFamily(Distribution):
+    """The parameters of a Wishart matrix or of its inverse, or of factors of them."""
+
+    concentration: ArrayLike
+    scale_tril: ArrayLike
+    has_rsample = True
+
+    def __init__(
+        self,
+        concentration: ArrayLike,
+        scale_matrix: ArrayLike | None = None,
+        rate_matrix: ArrayLike | None = None,
+        scale_tril: ArrayLike | None = None,
+        *,
+        validate_args: bool | None = None,
+    ):
+        given = dict(
+            zip(MATRICES, (scale_matrix, rate_matrix, scale_tril), strict=True)
+        )
+        family, check = type(self).__name__, validate_args is not False
+        _, tril = factor_given(family, given, "rate_matrix", check=check)
+        self._set(
+            concentration=as_parameter(concentration, real),
+            scale_tril=tril,
+            validate_args=validate_args,
+        )
+
+    def parameter_checks(self) -> list[ParameterCheck]:
+        (size, _) = self.event_shape
+        enough = concentration_check(self.concentration, size)
+        return [*super().parameter_checks(), enough]
+
+    @property
+    def event_shape(self) -> Shape:
+        return shape_of(self.scale_tril)[-2:]
+
+    @property
+    def scale_matrix(self) -> Array:
+        """`L L'`, of shape `batch_shape + (n, n)`."""
+        return jnp.broadcast_to(gram(self.scale_tril), self.shape())
+
+    @property
+    def rate_matrix(self) -> Array:
+        """The inverse of the scale matrix, of the same shape."""
+        inverse = jnp.swapaxes(inverse_lower(self.scale_tril), -2, -1)
+        return jnp.broadcast_to(gram(inverse), self.shape())
+
+    def _draw_factor(self, key: Key, sample_shape: Shape) -> Array:
+        """Draws of the Cholesky factor."""
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    def _log_prob_of_factor(self, factor: Array) -> Array:
+        """The log density of the Cholesky factor."""
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    def _entropy_of_factor(self) -> Array:
+        """The entropy of the Cholesky factor."""
+        raise TypeError(f"{type(self).__name__} is abstract")
+
+    def _inside(self, value: ArrayLike) -> tuple[Array, Array]:
+        """Where values are in the support, and the identity where they are not."""
+        (value,) = as_floats(value)
+        inside = self.support(value)
+        identity = jnp.eye(value.shape[-1], dtype=value.dtype)
+        return inside, jnp.where(inside[..., None, None], value, identity)
+
+
+class AbstractOfMatrix(AbstractWishartFamily):
+    """A family of positive definite matrices."""
+
+    support = positive_definite
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return definite_gram(self._draw_factor(key, sample_shape))
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        inside, safe = self._inside(value)
+        factor = jnp.linalg.cholesky(safe)
+        log_prob = self._log_prob_of_factor(factor) - log_det_of_square(factor)
+        return jnp.where(inside, log_prob, -jnp.inf)
+
+
+class AbstractOfFactor(AbstractWishartFamily):
+    """A family of lower Cholesky factors."""
+
+    support = lower_cholesky
+
+    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        return self._draw_factor(key, sample_shape)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        inside, safe = self._inside(value)
+        return jnp.where(inside, self._log_prob_of_factor(safe), -jnp.inf)
+
+    def entropy(self) -> Array:
+        return self._entropy_of_factor()

@@ -12,7 +12,11 @@ import jax.numpy as jnp
 from ppl._errors import ArgumentError
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._gates import AbstractGated, Gate, gate_of_logits, gate_of_probs
+from ppl.distributions._gates import (
+    AbstractGated,
+    AbstractGatedByLogits,
+    AbstractGatedByProbs,
+)
 from ppl.distributions._parameters import one_of
 from ppl.distributions._search import count_quantile, smallest
 from ppl.distributions._special import log1mexp, open_uniform
@@ -132,7 +136,7 @@ class AbstractHurdle(AbstractGated):
 
 
 @distribution
-class HurdleProbs(AbstractHurdle):
+class HurdleProbs(AbstractHurdle, AbstractGatedByProbs):
     """Zero with some probability, else a positive draw of the base.
 
     Args:
@@ -144,13 +148,9 @@ class HurdleProbs(AbstractHurdle):
     base_dist: Distribution
     gate: ArrayLike = param(constraints.unit_interval)
 
-    @property
-    def _gate(self) -> Gate:
-        return gate_of_probs(self.gate)
-
 
 @distribution
-class HurdleLogits(AbstractHurdle):
+class HurdleLogits(AbstractHurdle, AbstractGatedByLogits):
     """Zero with some log odds, else a positive draw of the base.
 
     Args:
@@ -161,15 +161,6 @@ class HurdleLogits(AbstractHurdle):
 
     base_dist: Distribution
     gate_logits: ArrayLike = param(constraints.real)
-
-    @property
-    def gate(self) -> Array:
-        """The probability of zero."""
-        return self._gate.shut
-
-    @property
-    def _gate(self) -> Gate:
-        return gate_of_logits(self.gate_logits)
 
 
 def HurdleDistribution(

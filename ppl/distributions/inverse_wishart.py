@@ -9,49 +9,22 @@ from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import _wishart as w
 from ppl.distributions import constraints
 from ppl.distributions._linalg import (
-    definite_gram,
-    gram,
     inverse_lower,
     product,
     solve_lower_columns,
 )
-from ppl.distributions._parameters import ParameterCheck
-from ppl.distributions._special import as_floats, half_step
+from ppl.distributions._special import half_step
 from ppl.distributions.constraints import shape_of
-from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.distribution import distribution, param
 
 
-class AbstractInverseWishart(Distribution):
+class AbstractInverseWishart(w.AbstractWishartFamily):
     """The parameters of an inverse Wishart, and the factor that both draw.
 
     The factor of a draw is `L B^-1`, where `B` is lower triangular with independent
     entries: normals, and on the diagonal chi variables with degrees of freedom that
     rise to the concentration.
     """
-
-    concentration: ArrayLike
-    scale_tril: ArrayLike
-    has_rsample = True
-
-    def parameter_checks(self) -> list[ParameterCheck]:
-        (size, _) = self.event_shape
-        enough = w.concentration_check(self.concentration, size)
-        return [*super().parameter_checks(), enough]
-
-    @property
-    def event_shape(self) -> Shape:
-        return shape_of(self.scale_tril)[-2:]
-
-    @property
-    def scale_matrix(self) -> Array:
-        """`L L'`, of shape `batch_shape + (n, n)`."""
-        return jnp.broadcast_to(gram(self.scale_tril), self.shape())
-
-    @property
-    def rate_matrix(self) -> Array:
-        """The inverse of the scale matrix, of the same shape."""
-        inverse = jnp.swapaxes(inverse_lower(self.scale_tril), -2, -1)
-        return jnp.broadcast_to(gram(inverse), self.shape())
 
     def _halves(self) -> Array:
         return w.halves(self.concentration, self.event_shape[0], rising=True)
@@ -77,7 +50,7 @@ class AbstractInverseWishart(Distribution):
 
 
 @distribution
-class InverseWishart(AbstractInverseWishart):
+class InverseWishart(AbstractInverseWishart, w.AbstractOfMatrix):
     r"""Inverse Wishart: the inverse of a Wishart matrix of scale $\Psi^{-1}$.
 
     The density is $\propto |X|^{-(\nu + n + 1) / 2} e^{-\mathrm{tr}(\Psi X^{-1}) / 2}$,
@@ -94,33 +67,7 @@ class InverseWishart(AbstractInverseWishart):
 
     concentration: ArrayLike = param(constraints.positive)
     scale_tril: ArrayLike = param(constraints.lower_cholesky)
-    support = constraints.positive_definite
-
-    def __init__(
-        self,
-        concentration: ArrayLike,
-        scale_matrix: ArrayLike | None = None,
-        rate_matrix: ArrayLike | None = None,
-        scale_tril: ArrayLike | None = None,
-        *,
-        validate_args: bool | None = None,
-    ):
-        matrices = (scale_matrix, rate_matrix, scale_tril)
-        check = validate_args is not False
-        fields = w.fields_of("InverseWishart", concentration, matrices, check=check)
-        self._set(**fields, validate_args=validate_args)
-
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return definite_gram(self._draw_factor(key, sample_shape))
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        (value,) = as_floats(value)
-        inside = self.support(value)
-        identity = jnp.eye(value.shape[-1], dtype=value.dtype)
-        safe = jnp.where(inside[..., None, None], value, identity)
-        factor = jnp.linalg.cholesky(safe)
-        log_prob = self._log_prob_of_factor(factor) - w.log_det_of_square(factor)
-        return jnp.where(inside, log_prob, -jnp.inf)
+    __init__ = w.AbstractWishartFamily.__init__
 
     def _excess(self) -> Array:
         """The degrees of freedom less `n`, with two more dims."""
@@ -155,7 +102,7 @@ class InverseWishart(AbstractInverseWishart):
 
 
 @distribution
-class InverseWishartCholesky(AbstractInverseWishart):
+class InverseWishartCholesky(AbstractInverseWishart, w.AbstractOfFactor):
     """The lower Cholesky factor of an inverse Wishart matrix.
 
     Exactly one of the matrices is given.
@@ -170,31 +117,7 @@ class InverseWishartCholesky(AbstractInverseWishart):
 
     concentration: ArrayLike = param(constraints.positive)
     scale_tril: ArrayLike = param(constraints.lower_cholesky)
-    support = constraints.lower_cholesky
-
-    def __init__(
-        self,
-        concentration: ArrayLike,
-        scale_matrix: ArrayLike | None = None,
-        rate_matrix: ArrayLike | None = None,
-        scale_tril: ArrayLike | None = None,
-        *,
-        validate_args: bool | None = None,
-    ):
-        matrices = (scale_matrix, rate_matrix, scale_tril)
-        family, check = "InverseWishartCholesky", validate_args is not False
-        fields = w.fields_of(family, concentration, matrices, check=check)
-        self._set(**fields, validate_args=validate_args)
-
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return self._draw_factor(key, sample_shape)
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        (value,) = as_floats(value)
-        inside = self.support(value)
-        identity = jnp.eye(value.shape[-1], dtype=value.dtype)
-        safe = jnp.where(inside[..., None, None], value, identity)
-        return jnp.where(inside, self._log_prob_of_factor(safe), -jnp.inf)
+    __init__ = w.AbstractWishartFamily.__init__
 
     def _mean_of_inverse(self) -> Array:
         """The expectations of the diagonal of `B^-1`; off it they are zero."""
@@ -229,6 +152,3 @@ class InverseWishartCholesky(AbstractInverseWishart):
         variance = jnp.tril(product(jnp.square(self.scale_tril), own))
         infinite = jnp.tril(jnp.full((size, size), jnp.inf))
         return jnp.broadcast_to(jnp.where(enough, variance, infinite), self.shape())
-
-    def entropy(self) -> Array:
-        return self._entropy_of_factor()

@@ -8,44 +8,14 @@ from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import _wishart as w
 from ppl.distributions import constraints
 from ppl.distributions._linalg import (
-    definite_gram,
-    gram,
-    inverse_lower,
     product,
     solve_lower_columns,
 )
-from ppl.distributions._parameters import ParameterCheck
-from ppl.distributions._special import as_floats
-from ppl.distributions.constraints import shape_of
-from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.distribution import distribution, param
 
 
-class AbstractWishart(Distribution):
+class AbstractWishart(w.AbstractWishartFamily):
     """The parameters of a Wishart distribution, and the factor that both draw."""
-
-    concentration: ArrayLike
-    scale_tril: ArrayLike
-    has_rsample = True
-
-    def parameter_checks(self) -> list[ParameterCheck]:
-        (size, _) = self.event_shape
-        enough = w.concentration_check(self.concentration, size)
-        return [*super().parameter_checks(), enough]
-
-    @property
-    def event_shape(self) -> Shape:
-        return shape_of(self.scale_tril)[-2:]
-
-    @property
-    def scale_matrix(self) -> Array:
-        """`L L'`, of shape `batch_shape + (n, n)`."""
-        return jnp.broadcast_to(gram(self.scale_tril), self.shape())
-
-    @property
-    def rate_matrix(self) -> Array:
-        """The inverse of the scale matrix, of the same shape."""
-        inverse = jnp.swapaxes(inverse_lower(self.scale_tril), -2, -1)
-        return jnp.broadcast_to(gram(inverse), self.shape())
 
     def _halves(self) -> Array:
         return w.halves(self.concentration, self.event_shape[0], rising=False)
@@ -66,7 +36,7 @@ class AbstractWishart(Distribution):
 
 
 @distribution
-class Wishart(AbstractWishart):
+class Wishart(AbstractWishart, w.AbstractOfMatrix):
     r"""Wishart: the sum of $\nu$ outer products of normal vectors of covariance $V$.
 
     The density is $\propto |X|^{(\nu - n - 1) / 2} e^{-\mathrm{tr}(V^{-1} X) / 2}$,
@@ -83,33 +53,7 @@ class Wishart(AbstractWishart):
 
     concentration: ArrayLike = param(constraints.positive)
     scale_tril: ArrayLike = param(constraints.lower_cholesky)
-    support = constraints.positive_definite
-
-    def __init__(
-        self,
-        concentration: ArrayLike,
-        scale_matrix: ArrayLike | None = None,
-        rate_matrix: ArrayLike | None = None,
-        scale_tril: ArrayLike | None = None,
-        *,
-        validate_args: bool | None = None,
-    ):
-        matrices = (scale_matrix, rate_matrix, scale_tril)
-        check = validate_args is not False
-        fields = w.fields_of("Wishart", concentration, matrices, check=check)
-        self._set(**fields, validate_args=validate_args)
-
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return definite_gram(self._draw_factor(key, sample_shape))
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        (value,) = as_floats(value)
-        inside = self.support(value)
-        identity = jnp.eye(value.shape[-1], dtype=value.dtype)
-        safe = jnp.where(inside[..., None, None], value, identity)
-        factor = jnp.linalg.cholesky(safe)
-        log_prob = self._log_prob_of_factor(factor) - w.log_det_of_square(factor)
-        return jnp.where(inside, log_prob, -jnp.inf)
+    __init__ = w.AbstractWishartFamily.__init__
 
     @property
     def mean(self) -> Array:
@@ -138,7 +82,7 @@ class Wishart(AbstractWishart):
 
 
 @distribution
-class WishartCholesky(AbstractWishart):
+class WishartCholesky(AbstractWishart, w.AbstractOfFactor):
     """The lower Cholesky factor of a Wishart matrix.
 
     Exactly one of the matrices is given.
@@ -153,31 +97,7 @@ class WishartCholesky(AbstractWishart):
 
     concentration: ArrayLike = param(constraints.positive)
     scale_tril: ArrayLike = param(constraints.lower_cholesky)
-    support = constraints.lower_cholesky
-
-    def __init__(
-        self,
-        concentration: ArrayLike,
-        scale_matrix: ArrayLike | None = None,
-        rate_matrix: ArrayLike | None = None,
-        scale_tril: ArrayLike | None = None,
-        *,
-        validate_args: bool | None = None,
-    ):
-        matrices = (scale_matrix, rate_matrix, scale_tril)
-        check = validate_args is not False
-        fields = w.fields_of("WishartCholesky", concentration, matrices, check=check)
-        self._set(**fields, validate_args=validate_args)
-
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        return self._draw_factor(key, sample_shape)
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        (value,) = as_floats(value)
-        inside = self.support(value)
-        identity = jnp.eye(value.shape[-1], dtype=value.dtype)
-        safe = jnp.where(inside[..., None, None], value, identity)
-        return jnp.where(inside, self._log_prob_of_factor(safe), -jnp.inf)
+    __init__ = w.AbstractWishartFamily.__init__
 
     @property
     def mean(self) -> Array:
@@ -195,6 +115,3 @@ class WishartCholesky(AbstractWishart):
         return jnp.broadcast_to(
             normals + squares * variance[..., None, :], self.shape()
         )
-
-    def entropy(self) -> Array:
-        return self._entropy_of_factor()

@@ -8,7 +8,11 @@ import jax.numpy as jnp
 from ppl._errors import ArgumentError
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._gates import AbstractGated, Gate, gate_of_logits, gate_of_probs
+from ppl.distributions._gates import (
+    AbstractGated,
+    AbstractGatedByLogits,
+    AbstractGatedByProbs,
+)
 from ppl.distributions._parameters import one_of
 from ppl.distributions._search import count_quantile
 from ppl.distributions._wrapping import Tails, ends_of, tails_at
@@ -86,7 +90,7 @@ class AbstractZeroInflated(AbstractGated):
 
 
 @distribution
-class ZeroInflatedProbs(AbstractZeroInflated):
+class ZeroInflatedProbs(AbstractZeroInflated, AbstractGatedByProbs):  # type: ignore
     """Counts that are replaced by zero with some probability.
 
     Args:
@@ -97,13 +101,9 @@ class ZeroInflatedProbs(AbstractZeroInflated):
     base_dist: Distribution
     gate: ArrayLike = param(constraints.unit_interval)
 
-    @property
-    def _gate(self) -> Gate:
-        return gate_of_probs(self.gate)
-
 
 @distribution
-class ZeroInflatedLogits(AbstractZeroInflated):
+class ZeroInflatedLogits(AbstractZeroInflated, AbstractGatedByLogits):  # type: ignore
     """Counts that are replaced by zero with some log odds.
 
     Args:
@@ -113,15 +113,6 @@ class ZeroInflatedLogits(AbstractZeroInflated):
 
     base_dist: Distribution
     gate_logits: ArrayLike = param(constraints.real)
-
-    @property
-    def gate(self) -> Array:
-        """The probability of an extra zero."""
-        return self._gate.shut
-
-    @property
-    def _gate(self) -> Gate:
-        return gate_of_logits(self.gate_logits)
 
 
 def ZeroInflatedDistribution(

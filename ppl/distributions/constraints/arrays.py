@@ -128,9 +128,8 @@ class PositiveOrderedVector(Constraint):
         return filled(prototype, jnp.arange(shape_of(prototype)[-1]) + 1)
 
 
-@pytree
-class LowerCholesky(Constraint):
-    """Lower triangular matrices with a positive diagonal."""
+class AbstractLowerCholesky(Constraint):
+    """Lower triangular matrices with a positive diagonal, by whatever bijector."""
 
     event_dim = 2
     rule = "must be a lower Cholesky factor with positive diagonal"  # type: ignore[assignment]
@@ -144,33 +143,18 @@ class LowerCholesky(Constraint):
 
 
 @pytree
-class SoftplusLowerCholesky(Constraint):
-    """The same set as `LowerCholesky`, reached with a softplus on the diagonal."""
-
-    event_dim = 2
-    rule = LowerCholesky.rule  # type: ignore[assignment]
-
-    @_quiet
-    def __call__(self, value: ArrayLike) -> Any:
-        return _lower(*_square(value, "Cholesky factor"))
-
-    def feasible_like(self, prototype: ArrayLike) -> Any:
-        return _identity_like(prototype)
+class LowerCholesky(AbstractLowerCholesky):
+    """Lower triangular matrices with a positive diagonal."""
 
 
 @pytree
-class ScaledUnitLowerCholesky(Constraint):
+class SoftplusLowerCholesky(AbstractLowerCholesky):
+    """The same set as `LowerCholesky`, reached with a softplus on the diagonal."""
+
+
+@pytree
+class ScaledUnitLowerCholesky(AbstractLowerCholesky):
     """The same set as `LowerCholesky`, reached by rows of a unit triangle, scaled."""
-
-    event_dim = 2
-    rule = LowerCholesky.rule  # type: ignore[assignment]
-
-    @_quiet
-    def __call__(self, value: ArrayLike) -> Any:
-        return _lower(*_square(value, "Cholesky factor"))
-
-    def feasible_like(self, prototype: ArrayLike) -> Any:
-        return _identity_like(prototype)
 
 
 @pytree

@@ -89,12 +89,6 @@ def _infinite(bound: Any) -> bool:
     return isinstance(bound, float) and math.isinf(bound)
 
 
-@biject_to.register(constraints.Real)
-def _real(constraint: constraints.Real) -> Transform:
-    del constraint
-    return IdentityTransform()
-
-
 @biject_to.register(constraints.GreaterThan)
 @biject_to.register(constraints.GreaterThanEq)
 def _greater(constraint: constraints.GreaterThan) -> Transform:
@@ -102,18 +96,6 @@ def _greater(constraint: constraints.GreaterThan) -> Transform:
     if isinstance(bound, float | int) and bound == 0:
         return ExpTransform()
     return HalfLineTransform(bound)
-
-
-@biject_to.register(constraints.SoftplusPositive)
-def _softplus_positive(constraint: constraints.SoftplusPositive) -> Transform:
-    del constraint
-    return SoftplusTransform()
-
-
-@biject_to.register(constraints.Complex)
-def _complex(constraint: constraints.Complex) -> Transform:
-    del constraint
-    return ComplexTransform()
 
 
 @biject_to.register(constraints.LessThan)
@@ -172,72 +154,9 @@ def _cat(constraint: constraints.Cat) -> Transform:
     return CatTransform(parts, dim, lengths)
 
 
-@biject_to.register(constraints.L1Ball)
-def _l1_ball(constraint: constraints.L1Ball) -> Transform:
-    del constraint
-    return L1BallTransform()
-
-
 @biject_to.register(constraints.ZeroSum)
 def _zero_sum(constraint: constraints.ZeroSum) -> Transform:
     return ZeroSumTransform(constraint.event_dim)
-
-
-@biject_to.register(constraints.Simplex)
-def _simplex(constraint: constraints.Simplex) -> Transform:
-    del constraint
-    return StickBreakingTransform()
-
-
-@biject_to.register(constraints.OrderedVector)
-def _ordered(constraint: constraints.OrderedVector) -> Transform:
-    del constraint
-    return OrderedTransform()
-
-
-@biject_to.register(constraints.PositiveOrderedVector)
-def _positive_ordered(constraint: constraints.PositiveOrderedVector) -> Transform:
-    del constraint
-    return ComposeTransform((OrderedTransform(), ExpTransform()))
-
-
-@biject_to.register(constraints.LowerCholesky)
-def _lower_cholesky(constraint: constraints.LowerCholesky) -> Transform:
-    del constraint
-    return LowerCholeskyTransform()
-
-
-@biject_to.register(constraints.SoftplusLowerCholesky)
-def _softplus_cholesky(constraint: constraints.SoftplusLowerCholesky) -> Transform:
-    del constraint
-    return SoftplusLowerCholeskyTransform()
-
-
-@biject_to.register(constraints.ScaledUnitLowerCholesky)
-def _scaled_unit(constraint: constraints.ScaledUnitLowerCholesky) -> Transform:
-    del constraint
-    return ScaledUnitLowerCholeskyTransform()
-
-
-@biject_to.register(constraints.CorrCholesky)
-def _corr_cholesky(constraint: constraints.CorrCholesky) -> Transform:
-    del constraint
-    return CorrCholeskyTransform()
-
-
-@biject_to.register(constraints.PositiveDefinite)
-@biject_to.register(constraints.PositiveSemidefinite)
-def _positive_definite(constraint: constraints.PositiveDefinite) -> Transform:
-    del constraint
-    return ComposeTransform((LowerCholeskyTransform(), CholeskyTransform().inv))
-
-
-@biject_to.register(constraints.CorrMatrix)
-def _corr_matrix(constraint: constraints.CorrMatrix) -> Transform:
-    del constraint
-    return ComposeTransform(
-        (CorrCholeskyTransform(), CorrMatrixCholeskyTransform().inv)
-    )
 
 
 @biject_to.register(constraints.CovarianceOfScale)
@@ -249,3 +168,32 @@ def _covariance_of_scale(constraint: constraints.CovarianceOfScale) -> Transform
             ScaleCorrMatrixTransform(constraint.scale),
         )
     )
+
+
+# Constraints without parameters, each with its one bijector.
+_FIXED: dict[type[Constraint], Transform] = {
+    constraints.Real: IdentityTransform(),
+    constraints.SoftplusPositive: SoftplusTransform(),
+    constraints.Complex: ComplexTransform(),
+    constraints.L1Ball: L1BallTransform(),
+    constraints.Simplex: StickBreakingTransform(),
+    constraints.OrderedVector: OrderedTransform(),
+    constraints.PositiveOrderedVector: ComposeTransform(
+        (OrderedTransform(), ExpTransform())
+    ),
+    constraints.LowerCholesky: LowerCholeskyTransform(),
+    constraints.SoftplusLowerCholesky: SoftplusLowerCholeskyTransform(),
+    constraints.ScaledUnitLowerCholesky: ScaledUnitLowerCholeskyTransform(),
+    constraints.CorrCholesky: CorrCholeskyTransform(),
+    constraints.PositiveDefinite: ComposeTransform(
+        (LowerCholeskyTransform(), CholeskyTransform().inv)
+    ),
+    constraints.PositiveSemidefinite: ComposeTransform(
+        (LowerCholeskyTransform(), CholeskyTransform().inv)
+    ),
+    constraints.CorrMatrix: ComposeTransform(
+        (CorrCholeskyTransform(), CorrMatrixCholeskyTransform().inv)
+    ),
+}
+for _kind, _bijector in _FIXED.items():
+    biject_to.register(_kind, lambda _, bijector=_bijector: bijector)
