@@ -61,7 +61,7 @@ def plain(name):
     return name.removeprefix("s/")
 
 
-def equal_traces(left, right):
+def assert_equal_traces(left, right):
     assert list(left) == list(right)
     for name, site in left.items():
         other = right[name]
@@ -97,7 +97,7 @@ def test_unrelated_sites_stay_as_they_are(name):
 def test_wrapping_is_the_same_as_a_with_statement(name):
     with handlers.trace() as within, make(name):
         result = inner(name)()
-    equal_traces(within, sites(make(name, inner(name))))
+    assert_equal_traces(within, sites(make(name, inner(name))))
     assert same(result, make(name, inner(name))())
 
 
@@ -105,11 +105,11 @@ def test_wrapping_is_the_same_as_a_with_statement(name):
 def test_a_handler_can_be_used_again(name):
     wrapped, bare = make(name, inner(name)), make(name)
     first = sites(wrapped)
-    equal_traces(first, sites(wrapped))
+    assert_equal_traces(first, sites(wrapped))
     for _ in range(2):
         with handlers.trace() as within, bare:
             inner(name)()
-        equal_traces(first, within)
+        assert_equal_traces(first, within)
 
 
 @every
@@ -119,10 +119,10 @@ def test_a_handler_inside_itself_is_two_of_them(name):
         inner(name)()
     with handlers.trace() as apart, make(name), make(name):
         inner(name)()
-    equal_traces(once, apart)
+    assert_equal_traces(once, apart)
     with handlers.trace() as after, bare:  # and it has come out of itself whole
         inner(name)()
-    equal_traces(after, sites(make(name, inner(name))))
+    assert_equal_traces(after, sites(make(name, inner(name))))
 
 
 @every

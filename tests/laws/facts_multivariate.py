@@ -39,7 +39,7 @@ def facts(case: Case) -> Facts:
         return Facts(*jax.tree.map(np.asarray, of(floats, jax.random.key(11))))
 
 
-def close(a: Any, b: Any, tolerance: float) -> None:
+def assert_close(a: Any, b: Any, tolerance: float) -> None:
     """Whether two arrays agree, relative to one plus their size."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     assert a.shape == b.shape

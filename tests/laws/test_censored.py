@@ -13,16 +13,16 @@ X = np.array([-1.5, 0.3, 2.0])
 NORMAL = st.norm(0.5, 2.0)
 
 
-def close(got, want):
+def assert_close(got, want):
     np.testing.assert_allclose(got, want, rtol=2e-5, atol=2e-5)
 
 
 def test_one_sided_censoring():
     base, mask = dist.Normal(0.5, 2.0), np.array([False, True, False])
     left = dist.LeftCensoredDistribution(base, censored=mask).log_prob(X)
-    close(left, np.where(mask, NORMAL.logcdf(X), NORMAL.logpdf(X)))
+    assert_close(left, np.where(mask, NORMAL.logcdf(X), NORMAL.logpdf(X)))
     right = dist.RightCensoredDistribution(base, censored=mask).log_prob(X)
-    close(right, np.where(mask, NORMAL.logsf(X), NORMAL.logpdf(X)))
+    assert_close(right, np.where(mask, NORMAL.logsf(X), NORMAL.logpdf(X)))
 
 
 def test_far_bounds_have_finite_densities_and_gradients():
@@ -31,14 +31,14 @@ def test_far_bounds_have_finite_densities_and_gradients():
         return d.log_prob(40.0)
 
     value, slope = jax.value_and_grad(far)(0.0)
-    close(value / st.norm.logsf(40.0), 1.0)
-    close(slope, np.exp(st.norm.logpdf(40.0) - st.norm.logsf(40.0)))
+    assert_close(value / st.norm.logsf(40.0), 1.0)
+    assert_close(slope, np.exp(st.norm.logpdf(40.0) - st.norm.logsf(40.0)))
 
 
 def test_censored_values_may_lie_outside_of_the_support():
     """A time of which only a bound is known may be negative or zero."""
     d = dist.RightCensoredDistribution(dist.Exponential(2.0), censored=[True, False])
-    close(d.log_prob(np.array([-1.0, 0.5])), [0.0, np.log(2.0) - 1.0])
+    assert_close(d.log_prob(np.array([-1.0, 0.5])), [0.0, np.log(2.0) - 1.0])
     slope = jax.grad(
         lambda r: (
             dist.RightCensoredDistribution(
@@ -48,7 +48,7 @@ def test_censored_values_may_lie_outside_of_the_support():
             .sum()
         )
     )(2.0)
-    close(slope, -0.5)
+    assert_close(slope, -0.5)
 
 
 def test_intervals():
@@ -64,7 +64,7 @@ def test_intervals():
         NORMAL.logpdf(0.3),
         np.log(NORMAL.cdf(low[4]) + NORMAL.sf(high[4])),
     ]
-    close(d.log_prob(pairs), want)
+    assert_close(d.log_prob(pairs), want)
     with pytest.raises(PPLError, match=r"a pair \(lower, upper\)"):
         d.log_prob(np.zeros(5))
 
@@ -78,11 +78,13 @@ def test_intervals():
 )
 def test_hurdles_of_positive_variables(hurdle, base):
     x = np.array([0.4, 1.0, 5.0])
-    close(hurdle.log_prob(x), np.log(0.7) + base.logpdf(x))
-    close(hurdle.log_prob(0.0), np.log(0.3))
-    close(hurdle.mean, 0.7 * base.mean())
-    close(hurdle.variance, 0.7 * (base.var() + base.mean() ** 2) - hurdle.mean**2)
-    close(hurdle.cdf(x), 0.3 + 0.7 * base.cdf(x))
+    assert_close(hurdle.log_prob(x), np.log(0.7) + base.logpdf(x))
+    assert_close(hurdle.log_prob(0.0), np.log(0.3))
+    assert_close(hurdle.mean, 0.7 * base.mean())
+    assert_close(
+        hurdle.variance, 0.7 * (base.var() + base.mean() ** 2) - hurdle.mean**2
+    )
+    assert_close(hurdle.cdf(x), 0.3 + 0.7 * base.cdf(x))
     draws = np.asarray(hurdle.sample(jax.random.key(0), (20_000,)))
     assert abs((draws == 0).mean() - 0.3) < 5 * (0.21 / 20_000) ** 0.5
     assert st.kstest(draws[draws > 0], base.cdf).pvalue > 1e-5
@@ -92,12 +94,12 @@ def test_negative_binomial_counts_with_other_zeros():
     k, base = np.arange(6), st.nbinom(1.7, 1.7 / (1.7 + 3.5))
     inflated = dist.ZeroInflatedNegativeBinomial2(3.5, 1.7, gate=0.2)
     want = 0.8 * base.pmf(k) + 0.2 * (k == 0)
-    close(jnp.exp(inflated.log_prob(k)), want)
+    assert_close(jnp.exp(inflated.log_prob(k)), want)
     logits = dist.ZeroInflatedNegativeBinomial2(3.5, 1.7, gate_logits=np.log(0.25))
-    close(jnp.exp(logits.log_prob(k)), want)
+    assert_close(jnp.exp(logits.log_prob(k)), want)
     hurdle = dist.HurdleNegativeBinomial2(0.2, 3.5, 1.7)
     want = np.where(k == 0, 0.2, 0.8 * base.pmf(k) / base.sf(0))
-    close(jnp.exp(hurdle.log_prob(k)), want)
+    assert_close(jnp.exp(hurdle.log_prob(k)), want)
 
 
 def test_mixtures_of_vectors():
@@ -106,8 +108,8 @@ def test_mixtures_of_vectors():
     d = dist.MixtureSameFamily(dist.Categorical(probs=np.array([0.3, 0.7])), parts)
     x = np.array([1.0, 0.5])
     each = [st.norm(m, 1.0).pdf(x).prod() for m in locs]
-    close(d.log_prob(x), np.log(np.dot([0.3, 0.7], each)))
-    close(d.mean, 0.7 * locs[1])
+    assert_close(d.log_prob(x), np.log(np.dot([0.3, 0.7], each)))
+    assert_close(d.mean, 0.7 * locs[1])
     assert d.sample(jax.random.key(0), (5,)).shape == (5, 2)
 
 

@@ -12,7 +12,7 @@ import ppl
 import ppl.distributions as dist
 from ppl._errors import PPLError
 from ppl.distributions import _row_blocks
-from tests.laws.facts_multivariate import close
+from tests.laws.facts_multivariate import assert_close
 
 # Each takes (x, intercept, coefficients); the second of a pair is the definition.
 FAMILIES = {
@@ -79,8 +79,8 @@ def test_value_and_gradient_are_those_of_the_rows(family, rows):
             x_double = x.astype(float)
             truth = jax.value_and_grad(both(family, x_double, y)[1])
             expected = truth(point.astype(float))
-        close(value, expected[0], 3e-6)
-        close(eager, expected[0], 3e-6)
+        assert_close(value, expected[0], 3e-6)
+        assert_close(eager, expected[0], 3e-6)
         size = np.abs(expected[1]).max() + rows**0.5
         np.testing.assert_allclose(gradient, expected[1], rtol=0, atol=2e-6 * size)
 
@@ -139,7 +139,7 @@ def test_scale_and_intercept_have_gradients_of_their_own():
 
     for of in (0, 1, (0, 1)):
         found = jax.grad(density, of)(intercept, np.float32(1.7))
-        close(found, jax.grad(truth, of)(intercept, np.float32(1.7)), 1e-5)
+        assert_close(found, jax.grad(truth, of)(intercept, np.float32(1.7)), 1e-5)
 
 
 @pytest.mark.parametrize("columns", [0, 1])
@@ -147,7 +147,7 @@ def test_few_columns(columns):
     x, intercept, coefficients, y = some("bernoulli", 200, columns)
     found = dist.BernoulliLogitsGLM(x, intercept, coefficients).log_prob(y)
     expected = dist.BernoulliLogits(x @ coefficients + intercept).log_prob(y).sum()
-    close(found, expected, 1e-6)
+    assert_close(found, expected, 1e-6)
 
 
 # --- batches --------------------------------------------------------------------------
@@ -162,21 +162,21 @@ def test_batches_of_every_kind(family):
     d = make(x, intercepts, each)
     rows = elementwise(x, intercepts[..., None], each)
     assert (d.batch_shape, d.event_shape, d.event_dim) == ((2, 3), (150,), 1)
-    close(d.mean, rows.mean, 1e-5)
-    close(d.variance, rows.variance, 1e-5)
+    assert_close(d.mean, rows.mean, 1e-5)
+    assert_close(d.variance, rows.variance, 1e-5)
     expected = rows.log_prob(y).sum(-1)
-    close(d.log_prob(y), expected, 3e-6)
-    close(d.expand((4, 2, 3)).log_prob(y), np.stack([expected] * 4), 3e-6)
+    assert_close(d.log_prob(y), expected, 3e-6)
+    assert_close(d.expand((4, 2, 3)).log_prob(y), np.stack([expected] * 4), 3e-6)
     assert np.shape(d.expand((4, 2, 3)).x) == (1, 1, 1, 150, 4)
     own = d.sample(jax.random.key(0))
     assert own.shape == d.shape()
-    close(d.log_prob(own), rows.log_prob(own).sum(-1), 3e-6)
+    assert_close(d.log_prob(own), rows.log_prob(own).sum(-1), 3e-6)
     many = d.sample(jax.random.key(1), (5,))
-    close(d.log_prob(many), rows.log_prob(many).sum(-1), 3e-6)
+    assert_close(d.log_prob(many), rows.log_prob(many).sum(-1), 3e-6)
     two = np.stack([x, -x])[:, None]
     found = make(two, intercepts, each).log_prob(y)
     for k in range(2):
-        close(found[k], make(two[k, 0], intercepts[k], each).log_prob(y), 3e-6)
+        assert_close(found[k], make(two[k, 0], intercepts[k], each).log_prob(y), 3e-6)
 
 
 def test_values_outside_of_the_support():
@@ -372,5 +372,5 @@ def test_a_fit_is_that_of_the_rows(family):
     ]
     for name in ("intercept", "b"):
         a, b = (np.asarray(f[name], float).reshape(8000, -1) for f in fits)
-        close(a.mean(0), b.mean(0), 0.1 * b.std(0).max())
-        close(a.std(0) / b.std(0), np.ones(a.shape[1]), 0.05)
+        assert_close(a.mean(0), b.mean(0), 0.1 * b.std(0).max())
+        assert_close(a.std(0) / b.std(0), np.ones(a.shape[1]), 0.05)

@@ -12,7 +12,7 @@ import ppl.distributions as dist
 from ppl.distributions import constraints as c
 from ppl.distributions import transforms as t
 from tests.laws import cases_multivariate, cases_processes
-from tests.laws.facts_multivariate import DRAWS, close, facts
+from tests.laws.facts_multivariate import DRAWS, assert_close, facts
 
 CASES = [*cases_multivariate.CASES, *cases_processes.CASES]
 ALL = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -31,7 +31,7 @@ def truth(case, params, points):
 def test_density_in_float32(case):
     known = facts(case)
     expected = truth(case, case.rounded(np.float32), known.values[:25])
-    close(known.log_prob[:25], expected, 2e-5)
+    assert_close(known.log_prob[:25], expected, 2e-5)
 
 
 @ALL
@@ -41,7 +41,7 @@ def test_density_in_float64(case, x64):
         points /= points.sum(-1, keepdims=True)
     result = jax.jit(lambda p, x: case.make(**p).log_prob(x))(params, points)
     assert result.dtype == np.float64
-    close(result, truth(case, params, points), 1e-12)
+    assert_close(result, truth(case, params, points), 1e-12)
 
 
 @ALL
@@ -71,11 +71,11 @@ def test_density_integrates_to_one_and_to_the_moments(case, x64):
         return weight.sum(), mean, variance, -(weight * log_prob).sum()
 
     total, mean, variance, entropy = integrals(free)
-    close(total, 1.0, 1e-8)
+    assert_close(total, 1.0, 1e-8)
     integrated = {"mean": mean, "variance": variance, "entropy": entropy}
     for name in case.closed:
         known = getattr(d, name)
-        close(known() if name == "entropy" else known, integrated[name], 1e-6)
+        assert_close(known() if name == "entropy" else known, integrated[name], 1e-6)
 
     drawn = facts(case)
     assert z_scores(drawn.values.astype(float), mean, variance).max() < 5
@@ -227,13 +227,13 @@ def test_mapping_over_parameters_is_the_loop(case):
 
     expected, results = in_each_way(params, values)
     for result in results:
-        close(result, expected, 2e-5)
+        assert_close(result, expected, 2e-5)
 
 
 @ALL
 def test_eager_is_compiled(case):
     known = facts(case)
-    close(case.build().log_prob(known.values[:3]), known.log_prob[:3], 1e-5)
+    assert_close(case.build().log_prob(known.values[:3]), known.log_prob[:3], 1e-5)
 
 
 @ALL
@@ -259,7 +259,7 @@ def test_shapes_of_wrapped_distributions(case):
     masked = d.expand((4,)).mask(np.array([True, False, True, True]))
     assert shapes(masked, (2,)) == ((4,), event)
     densities = jax.jit(masked.log_prob)(np.broadcast_to(value, (4, *event)))
-    close(densities, np.where([True, False, True, True], alone, 0.0), 1e-5)
+    assert_close(densities, np.where([True, False, True, True], alone, 0.0), 1e-5)
 
 
 @ALL

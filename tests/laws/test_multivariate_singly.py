@@ -9,7 +9,7 @@ import ppl.distributions as dist
 from ppl.distributions import constraints as c
 from ppl.distributions import transforms as t
 from ppl.distributions.distribution import checks_deferred
-from tests.laws.facts_multivariate import close
+from tests.laws.facts_multivariate import assert_close
 
 
 def test_shapes_of_the_families_that_have_no_case():
@@ -44,10 +44,10 @@ def test_matrices_of_the_multivariate_normal_agree():
                 jax.jit(dist.MultivariateNormal) if traced else dist.MultivariateNormal
             )
             d = make(0.0, **given)
-            close(d.scale_tril, scale, 1e-5)
-            close(d.covariance_matrix, covariance, 1e-5)
-            close(d.precision_matrix, np.linalg.inv(covariance), 1e-4)
-            close(d.variance, np.diag(covariance), 1e-5)
+            assert_close(d.scale_tril, scale, 1e-5)
+            assert_close(d.covariance_matrix, covariance, 1e-5)
+            assert_close(d.precision_matrix, np.linalg.inv(covariance), 1e-4)
+            assert_close(d.variance, np.diag(covariance), 1e-5)
 
 
 def test_many_vectors_share_one_factorisation():
@@ -65,18 +65,18 @@ def test_transformed_follows_a_named_family():
     same = st.lognorm(0.4, scale=np.exp([0.1, -1.0]))
     x, q = np.array([[0.2, 0.5], [1.0, 3.0]]), np.array([[0.1], [0.9]])
     cdf, icdf = jax.jit(d.cdf), jax.jit(d.icdf)
-    close(jax.jit(d.log_prob)(x), same.logpdf(x), 1e-5)
-    close(cdf(x), same.cdf(x), 1e-5)
-    close(icdf(q), same.ppf(q), 1e-5)
-    close(cdf(np.array([-1.0, np.inf])), [0.0, 1.0], 1e-6)
+    assert_close(jax.jit(d.log_prob)(x), same.logpdf(x), 1e-5)
+    assert_close(cdf(x), same.cdf(x), 1e-5)
+    assert_close(icdf(q), same.ppf(q), 1e-5)
+    assert_close(cdf(np.array([-1.0, np.inf])), [0.0, 1.0], 1e-6)
 
     falling = dist.TransformedDistribution(
         dist.Normal(0.0, 1.0), [t.ExpTransform(), t.AffineTransform(3.0, -2.0)]
     )
     assert falling.support == c.less_than(3.0)
     cdf, icdf = jax.jit(falling.cdf), jax.jit(falling.icdf)
-    close(cdf(icdf(q)), q, 1e-5)
-    close(cdf(np.array([3.0, 4.0])), [1.0, 1.0], 1e-6)
+    assert_close(cdf(icdf(q)), q, 1e-5)
+    assert_close(cdf(np.array([3.0, 4.0])), [1.0, 1.0], 1e-6)
 
 
 def test_transformed_has_the_dims_that_its_parts_make():

@@ -10,26 +10,28 @@ from scipy.special import digamma
 
 import ppl.distributions as dist
 from tests.laws.cases_processes import RING, smooth
-from tests.laws.facts_multivariate import close
+from tests.laws.facts_multivariate import assert_close
 
 SCALE = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, -0.3], [0.1, -0.3, 0.7]])
 TRIL = np.linalg.cholesky(SCALE)
 
 
 def test_entropies_agree_with_scipy():
-    close(dist.Wishart(7.5, SCALE).entropy(), st.wishart(7.5, SCALE).entropy(), 1e-5)
+    assert_close(
+        dist.Wishart(7.5, SCALE).entropy(), st.wishart(7.5, SCALE).entropy(), 1e-5
+    )
     # Of its inverse: the change of variables adds (n + 1) E log det X, SciPy's is off.
     inverse = st.wishart(7.5, np.linalg.inv(SCALE)).entropy()
     digammas = digamma(0.5 * (7.5 - np.arange(3))).sum()
     log_det = np.linalg.slogdet(SCALE)[1] - digammas - 3 * np.log(2)
     inverse = inverse + 4 * log_det
-    close(dist.InverseWishart(7.5, SCALE).entropy(), inverse, 1e-5)
+    assert_close(dist.InverseWishart(7.5, SCALE).entropy(), inverse, 1e-5)
     student = st.multivariate_t(np.zeros(3), SCALE, df=4.5).entropy()
     ours = dist.MultivariateStudentT(4.5, scale_tril=TRIL).entropy()
-    close(ours, student, 1e-5)
+    assert_close(ours, student, 1e-5)
     normal = st.matrix_normal(np.zeros((3, 3)), SCALE, 2 * SCALE).entropy()
     ours = dist.MatrixNormal(np.zeros((3, 3)), TRIL, 2**0.5 * TRIL).entropy()
-    close(ours, normal, 1e-5)
+    assert_close(ours, normal, 1e-5)
 
 
 @pytest.mark.parametrize("family", [dist.Wishart, dist.InverseWishart])
@@ -37,9 +39,9 @@ def test_matrices_of_wishart_families_agree(family):
     rate = np.linalg.inv(SCALE)
     for given in ({"rate_matrix": rate}, {"scale_tril": TRIL}, {"scale_matrix": SCALE}):
         d = family(5.0, **given)
-        close(d.scale_matrix, SCALE, 1e-5)
-        close(d.rate_matrix, rate, 1e-4)
-    close(d.mode, (5.0 - 4 if family is dist.Wishart else 1 / 9.0) * SCALE, 1e-5)
+        assert_close(d.scale_matrix, SCALE, 1e-5)
+        assert_close(d.rate_matrix, rate, 1e-4)
+    assert_close(d.mode, (5.0 - 4 if family is dist.Wishart else 1 / 9.0) * SCALE, 1e-5)
     assert d.log_prob(-np.eye(3)) == -np.inf
 
 
@@ -67,19 +69,21 @@ def test_low_rank_matrices_are_the_dense_ones():
     factor, diagonal = SCALE[:, :2], np.array([0.3, 1.0, 2.0])
     d = dist.LowRankMultivariateNormal(np.zeros(3), factor, diagonal)
     covariance = factor @ factor.T + np.diag(diagonal)
-    close(d.covariance_matrix, covariance, 1e-5)
-    close(d.precision_matrix, np.linalg.inv(covariance), 1e-5)
-    close(d.scale_tril, np.linalg.cholesky(covariance), 1e-5)
+    assert_close(d.covariance_matrix, covariance, 1e-5)
+    assert_close(d.precision_matrix, np.linalg.inv(covariance), 1e-5)
+    assert_close(d.scale_tril, np.linalg.cholesky(covariance), 1e-5)
 
 
 def test_circulant_rows_and_spectra_agree():
     row = np.array([2.0, 0.7, 0.3, 0.7])
     d = dist.CirculantNormal(0.0, row)
-    close(d.covariance_row, row, 1e-6)
-    close(d.covariance_matrix[1], np.roll(row, 1), 1e-6)
+    assert_close(d.covariance_row, row, 1e-6)
+    assert_close(d.covariance_matrix[1], np.roll(row, 1), 1e-6)
     same = dist.CirculantNormal(np.zeros(4), covariance_rfft=np.fft.rfft(row).real)
-    close(same.log_prob(row), d.log_prob(row), 1e-6)
-    close(jax.jit(dist.CirculantNormal)(np.zeros(4), row).variance, [2.0] * 4, 1e-6)
+    assert_close(same.log_prob(row), d.log_prob(row), 1e-6)
+    assert_close(
+        jax.jit(dist.CirculantNormal)(np.zeros(4), row).variance, [2.0] * 4, 1e-6
+    )
 
 
 @pytest.mark.parametrize("correlation", [0.99999, -0.9999, 0.0])
@@ -87,16 +91,16 @@ def test_car_of_graphs_given_in_each_way(correlation):
     y = np.array([1.0, 1.5, 2.0, 1.0, 0.0])
     precision = 0.7 * (2 * np.eye(5) - np.float64(np.float32(correlation)) * RING)
     expected = st.multivariate_normal(cov=np.linalg.inv(precision)).logpdf(y)
-    close(dist.CAR(0.0, correlation, 0.7, RING).log_prob(y), expected, 1e-5)
+    assert_close(dist.CAR(0.0, correlation, 0.7, RING).log_prob(y), expected, 1e-5)
     sparse = scipy.sparse.csr_matrix(RING)
-    close(
+    assert_close(
         dist.CAR(0.0, correlation, 0.7, sparse, is_sparse=True).log_prob(y),
         expected,
         1e-5,
     )
     if abs(correlation) < 0.9:
         traced = jax.jit(lambda w: dist.CAR(0.0, correlation, 0.7, w).log_prob(y))
-        close(traced(RING), expected, 1e-5)
+        assert_close(traced(RING), expected, 1e-5)
 
 
 def test_processes_are_conditioned_as_normal_vectors_are():
@@ -108,8 +112,8 @@ def test_processes_are_conditioned_as_normal_vectors_are():
     across = np.asarray(smooth(new, known))
     mean = 0.1 + across @ np.linalg.solve(k, y - 0.1)
     covariance = np.asarray(smooth(new, new)) - across @ np.linalg.solve(k, across.T)
-    close(there.mean, mean, 1e-5)
-    close(there.covariance_matrix, covariance + 0.09 * np.eye(2), 1e-5)
+    assert_close(there.mean, mean, 1e-5)
+    assert_close(there.covariance_matrix, covariance + 0.09 * np.eye(2), 1e-5)
     again = there.conditional(np.zeros(2), known[:1])
     assert again.event_shape == (1,)
 
@@ -141,9 +145,9 @@ def test_directions_opposite_to_the_mean_have_a_density():
     value, slope = jax.value_and_grad(d.log_prob)(jnp.array([-1.0, 0.0, 0.0]))
     # r^2 exp(-(r + 20)^2 / 2) over r > 0 is about 2 / 20^3 exp(-200).
     expected = np.log(2 / 20**3) - 200 - 1.5 * np.log(2 * np.pi)
-    close(value, expected, 1e-4)
+    assert_close(value, expected, 1e-4)
     assert np.isfinite(slope).all()
-    close(dist.ProjectedNormal(np.zeros(3)).mode, [1.0, 0.0, 0.0], 1e-6)
+    assert_close(dist.ProjectedNormal(np.zeros(3)).mode, [1.0, 0.0, 0.0], 1e-6)
 
 
 RINGS = np.where(np.arange(5) == 2, 0.0, RING)

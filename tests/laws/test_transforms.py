@@ -142,7 +142,7 @@ def as_real(a):
     return np.stack([a.real, a.imag], -1) if np.iscomplexobj(a) else a
 
 
-def close(a, b, tolerance):
+def assert_close(a, b, tolerance):
     a, b = as_real(a).astype(np.float64), as_real(b).astype(np.float64)
     assert a.shape == b.shape
     np.testing.assert_array_less(abs(a - b), tolerance * (1 + abs(b)))
@@ -167,8 +167,8 @@ def test_inverse_undoes_forward(case, dtype):
 
     x, y, log_det, back, log_det_back = there_and_back(free)
     tolerance = 1e-4 if dtype == np.float32 else 1e-9
-    close(back, x, tolerance)
-    close(log_det_back, -log_det, tolerance)
+    assert_close(back, x, tolerance)
+    assert_close(log_det_back, -log_det, tolerance)
     assert y.real.dtype == x.dtype == log_det.dtype == dtype
     assert log_det.shape == x.shape[: x.ndim - transform.domain.event_dim]
     assert transform.forward_shape(x.shape) == y.shape
@@ -201,7 +201,7 @@ def test_log_det_is_that_of_the_jacobian(case, x64):
         return transform.forward_and_log_det(x)[1], whole - of(onto, domain)(u)
 
     log_det, expected = both(free)
-    close(log_det.reshape(len(free), -1).sum(-1), expected, 1e-8)
+    assert_close(log_det.reshape(len(free), -1).sum(-1), expected, 1e-8)
 
 
 @pytest.mark.parametrize("case", named(TRANSFORMS))
@@ -230,7 +230,7 @@ def test_compiled_or_mapped_is_the_same(case):
     for expected, *others in ([*forward[1], eager], inverse[1]):
         for other in others:
             for got, want in zip(other, expected, strict=True):
-                close(np.reshape(got, want.shape), want, 2e-5)
+                assert_close(np.reshape(got, want.shape), want, 2e-5)
 
 
 FAR = [
@@ -286,7 +286,7 @@ def test_biject_to_reaches_every_continuous_constraint(constraint, shape):
     verdict = constraint(np.asarray(y))
     assert np.all(verdict)
     assert log_det.shape == verdict.shape
-    close(back, x, 1e-3)
+    assert_close(back, x, 1e-3)
 
 
 def test_no_constraint_is_forgotten():
