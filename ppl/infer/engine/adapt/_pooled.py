@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ppl.infer.engine.adapt import _metric
 from ppl.infer.engine.adapt._history import History
-from ppl.infer.engine.adapt.base import Drawn, dtype_of, with_step_size
+from ppl.infer.engine.adapt._step_size import DualAveraging, Each, Search
+from ppl.infer.engine.adapt.base import (
+    AbstractAdaptation,
+    Drawn,
+    Round,
+    dtype_of,
+    step_size,
+    with_step_size,
+)
 from ppl.infer.engine.kernel import AbstractKernel
 from ppl.infer.engine.metric import AbstractMetric, Diagonal
 
@@ -85,6 +95,52 @@ class Pool(NamedTuple):
     def draws(self) -> tuple[np.ndarray, np.ndarray]:
         """The later half of all draws and gradients so far, (chains, n, dim)."""
         return self.history.draws()
+
+
+@dataclass(frozen=True)
+class AbstractOneLength(AbstractAdaptation):
+    """Step size, one trajectory length for all chains, and a diagonal metric.
+
+    Attributes:
+        target_accept: Acceptance aimed at.
+        adapt_step_size: Whether to adapt the step size.
+        adapt_length: Whether to adapt the trajectory length.
+        adapt_metric: Whether to adapt the metric.
+        given: Whether the kernel's metric is worth something; else the first one is
+            taken from the gradients at the starting points.
+    """
+
+    target_accept: float
+    adapt_step_size: bool = True
+    adapt_length: bool = True
+    adapt_metric: bool = True
+    given: bool = False
+
+    def _begun(
+        self, kernel: AbstractKernel, num_warmup: int, gradient: np.ndarray
+    ) -> tuple[AbstractKernel, Pool, Search | DualAveraging]:
+        """The first kernel, no draws, and what finds the step size."""
+        if self.adapt_metric and not self.given and num_warmup:
+            kernel = with_metric(kernel, _metric.first_scale(gradient))
+        step, pool = step_size(kernel), Pool.begin(num_warmup, len(gradient))
+        search = Search(step) if self.adapt_step_size else self._averaging(step)
+        return kernel, pool, search
+
+    def _averaging(self, step: Each) -> DualAveraging:
+        return DualAveraging.begin(step, self.target_accept)
+
+    def request(self, a: Any, kernel: AbstractKernel) -> Round | None:
+        if a.pool.done == a.pool.num_warmup:
+            return None
+        if isinstance(a.learner, Search):
+            step = a.learner.step_size
+            trial = with_step_size(kernel.single_step(step), step)
+            return Round(trial, 1, counted=False)
+        return Round(self._present(a, kernel), a.pool.next_round, counted=True)
+
+    @abstractmethod
+    def _present(self, a: Any, kernel: AbstractKernel) -> AbstractKernel:
+        """The kernel of the next round that counts."""
 
 
 def with_metric(kernel: AbstractKernel, scale: np.ndarray) -> AbstractKernel:

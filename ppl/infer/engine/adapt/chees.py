@@ -18,19 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppl.infer.engine.adapt import _metric, _pooled
+from ppl.infer.engine.adapt import _pooled
 from ppl.infer.engine.adapt._step_size import (
     SHORT,
     DualAveraging,
-    Each,
     OwnRates,
     Search,
 )
 from ppl.infer.engine.adapt.base import (
-    AbstractAdaptation,
     Drawn,
-    Round,
-    step_size,
     with_step_size,
 )
 from ppl.infer.engine.kernel import AbstractKernel
@@ -103,57 +99,28 @@ class ChEESState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ChEES(AbstractAdaptation):
+class ChEES(_pooled.AbstractOneLength):
     """Step size, trajectory length and a diagonal metric for the ChEES kernel.
 
-    The step size aims at a harmonic mean acceptance, in which the chains that reject
-    most count most.
-
-    Attributes:
-        target_accept: Harmonic mean acceptance aimed at.
-        adapt_step_size: Whether to adapt the step size.
-        adapt_length: Whether to adapt the trajectory length.
-        adapt_metric: Whether to adapt the metric.
-        given: Whether the kernel's metric is worth something; else the first one is
-            taken from the gradients at the starting points.
+    The step size aims at a harmonic mean acceptance, `target_accept`, in which the
+    chains that reject most count most.
     """
 
     target_accept: float = 0.651
-    adapt_step_size: bool = True
-    adapt_length: bool = True
-    adapt_metric: bool = True
-    given: bool = False
 
     def init(
         self, kernel: AbstractKernel, num_warmup: int, gradient: np.ndarray
     ) -> tuple[ChEESState, AbstractKernel]:
-        if self.adapt_metric and not self.given and num_warmup:
-            kernel = _pooled.with_metric(kernel, _metric.first_scale(gradient))
-        step = step_size(kernel)
+        kernel, pool, learner = self._begun(kernel, num_warmup, gradient)
         length = float(kernel.trajectory_length)  # type: ignore[attr-defined]
-        return ChEESState(
-            _pooled.Pool.begin(num_warmup, len(gradient)),
-            Search(step) if self.adapt_step_size else self._averaging(step),
-            Climb(math.log(length)),
-            floor=0.0,
-            last=None,
-        ), kernel
+        climb = Climb(math.log(length))
+        return ChEESState(pool, learner, climb, floor=0.0, last=None), kernel
 
-    def _averaging(self, step: Each) -> DualAveraging:
-        return DualAveraging.begin(step, self.target_accept)
-
-    def request(self, a: ChEESState, kernel: AbstractKernel) -> Round | None:
-        if a.pool.done == a.pool.num_warmup:
-            return None
-        if isinstance(a.learner, Search):
-            step = a.learner.step_size
-            trial = with_step_size(kernel.single_step(step), step)
-            return Round(trial, 1, counted=False)
-        step, length = math.exp(a.learner.log_step), a.climb.log_length
+    def _present(self, a: ChEESState, kernel: AbstractKernel) -> AbstractKernel:
+        step, length = math.exp(a.learner.log_step), a.climb.log_length  # type: ignore
         if a.own.stuck:
             length = min(length, math.log(SHORT * step))
-        now = self._set(kernel, step, length)
-        return Round(now, a.pool.next_round, counted=True)
+        return self._set(kernel, step, length)
 
     def _set(
         self, kernel: AbstractKernel, step: float, log_length: float

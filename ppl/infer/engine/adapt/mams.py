@@ -18,20 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ppl.infer.engine.adapt import _metric, _pooled
+from ppl.infer.engine.adapt import _pooled
 from ppl.infer.engine.adapt._step_size import (
     SHORT,
     DualAveraging,
-    Each,
     OwnRates,
     Search,
 )
 from ppl.infer.engine.adapt.base import (
-    AbstractAdaptation,
     Drawn,
-    Round,
-    step_size,
-    with_step_size,
 )
 from ppl.infer.engine.kernel import AbstractKernel
 
@@ -62,48 +57,20 @@ class MAMSState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MAMS(AbstractAdaptation):
-    """Step size, length and a diagonal metric for the MAMS kernel.
-
-    Attributes:
-        target_accept: Mean acceptance aimed at.
-        adapt_step_size: Whether to adapt the step size.
-        adapt_length: Whether to adapt the length of trajectories.
-        adapt_metric: Whether to adapt the metric.
-        given: Whether the kernel's metric is worth something; else the first one is
-            taken from the gradients at the starting points.
-    """
+class MAMS(_pooled.AbstractOneLength):
+    """Step size, length and a diagonal metric for the MAMS kernel."""
 
     target_accept: float = 0.9
-    adapt_step_size: bool = True
-    adapt_length: bool = True
-    adapt_metric: bool = True
-    given: bool = False
 
     def init(
         self, kernel: AbstractKernel, num_warmup: int, gradient: np.ndarray
     ) -> tuple[MAMSState, AbstractKernel]:
-        if self.adapt_metric and not self.given and num_warmup:
-            kernel = _pooled.with_metric(kernel, _metric.first_scale(gradient))
-        step = step_size(kernel)
-        return MAMSState(
-            _pooled.Pool.begin(num_warmup, len(gradient)),
-            Search(step) if self.adapt_step_size else self._averaging(step),
-            float(kernel.trajectory_length),  # type: ignore[attr-defined]
-        ), kernel
+        kernel, pool, learner = self._begun(kernel, num_warmup, gradient)
+        length = float(kernel.trajectory_length)  # type: ignore[attr-defined]
+        return MAMSState(pool, learner, length), kernel
 
-    def _averaging(self, step: Each) -> DualAveraging:
-        return DualAveraging.begin(step, self.target_accept)
-
-    def request(self, a: MAMSState, kernel: AbstractKernel) -> Round | None:
-        if a.pool.done == a.pool.num_warmup:
-            return None
-        if isinstance(a.learner, Search):
-            step = a.learner.step_size
-            trial = with_step_size(kernel.single_step(step), step)
-            return Round(trial, 1, counted=False)
-        now = self._set(a, kernel, math.exp(a.learner.log_step))
-        return Round(now, a.pool.next_round, counted=True)
+    def _present(self, a: MAMSState, kernel: AbstractKernel) -> AbstractKernel:
+        return self._set(a, kernel, math.exp(a.learner.log_step))  # type: ignore
 
     def _set(self, a: MAMSState, kernel: AbstractKernel, step: float) -> AbstractKernel:
         length = a.length
