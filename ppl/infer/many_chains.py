@@ -22,7 +22,28 @@ _ADJUSTED = True
 _LEAST_CHAINS = 64
 
 
-class ChEES(AbstractSampler):
+class AbstractOneLength(AbstractSampler):
+    """What samplers share whose trajectories have one length for all chains."""
+
+    trajectory_length: float | None
+    _adaptation: type[adapt.ChEES | adapt.MAMS]
+
+    def _settle(self, trajectory_length: float | None) -> None:
+        """Check what the other samplers do not ask for, and keep it."""
+        _check_diagonal(self)
+        self.trajectory_length = _length(trajectory_length)
+
+    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
+        return self._adaptation(
+            target_accept=self.target_accept_prob,
+            adapt_step_size=self.adapt_step_size,
+            adapt_length=self.trajectory_length is None,
+            adapt_metric=self.adapt_mass_matrix and not warm,
+            given=warm or self.masses.given is not None,
+        )
+
+
+class ChEES(AbstractOneLength):
     r"""HMC whose trajectory length all chains find together.
 
     Hoffman, Radul, Sountsov, "An adaptive MCMC scheme for setting trajectory lengths in
@@ -53,6 +74,8 @@ class ChEES(AbstractSampler):
         ArgumentError: An argument is out of range.
     """
 
+    _adaptation = adapt.ChEES
+
     def __init__(
         self,
         model: Model | None = None,
@@ -66,31 +89,20 @@ class ChEES(AbstractSampler):
         init_strategy: Any = init_to_uniform,
         forward_mode_differentiation: bool = False,
     ):
-        options = {
-            "init_strategy": init_strategy,
-            "adapt_step_size": adapt_step_size,
-            "adapt_mass_matrix": adapt_mass_matrix,
-            "forward_mode_differentiation": forward_mode_differentiation,
-        }
         super().__init__(
             model,
             step_size,
             inverse_mass_matrix,
             _DIAGONAL,
             target_accept_prob,
-            options,
+            {
+                "init_strategy": init_strategy,
+                "adapt_step_size": adapt_step_size,
+                "adapt_mass_matrix": adapt_mass_matrix,
+                "forward_mode_differentiation": forward_mode_differentiation,
+            },
         )
-        _check_diagonal(self)
-        self.trajectory_length = _length(trajectory_length)
-
-    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
-        return adapt.ChEES(
-            target_accept=self.target_accept_prob,
-            adapt_step_size=self.adapt_step_size,
-            adapt_length=self.trajectory_length is None,
-            adapt_metric=self.adapt_mass_matrix and not warm,
-            given=warm or self.masses.given is not None,
-        )
+        self._settle(trajectory_length)
 
     def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
         return chees.ChEES(
@@ -100,7 +112,7 @@ class ChEES(AbstractSampler):
         )
 
 
-class MAMS(AbstractSampler):
+class MAMS(AbstractOneLength):
     r"""Metropolis adjusted microcanonical sampling.
 
     Robnik, Cohn-Gordon, Seljak, "Metropolis adjusted microcanonical Hamiltonian Monte
@@ -132,6 +144,8 @@ class MAMS(AbstractSampler):
         ArgumentError: An argument is out of range.
     """
 
+    _adaptation = adapt.MAMS
+
     def __init__(
         self,
         model: Model | None = None,
@@ -145,31 +159,20 @@ class MAMS(AbstractSampler):
         init_strategy: Any = init_to_uniform,
         forward_mode_differentiation: bool = False,
     ):
-        options = {
-            "init_strategy": init_strategy,
-            "adapt_step_size": adapt_step_size,
-            "adapt_mass_matrix": adapt_mass_matrix,
-            "forward_mode_differentiation": forward_mode_differentiation,
-        }
         super().__init__(
             model,
             step_size,
             inverse_mass_matrix,
             _DIAGONAL,
             target_accept_prob,
-            options,
+            {
+                "init_strategy": init_strategy,
+                "adapt_step_size": adapt_step_size,
+                "adapt_mass_matrix": adapt_mass_matrix,
+                "forward_mode_differentiation": forward_mode_differentiation,
+            },
         )
-        _check_diagonal(self)
-        self.trajectory_length = _length(trajectory_length)
-
-    def adaptation(self, layout: Layout, *, warm: bool = False) -> AbstractAdaptation:
-        return adapt.MAMS(
-            target_accept=self.target_accept_prob,
-            adapt_step_size=self.adapt_step_size,
-            adapt_length=self.trajectory_length is None,
-            adapt_metric=self.adapt_mass_matrix and not warm,
-            given=warm or self.masses.given is not None,
-        )
+        self._settle(trajectory_length)
 
     def kernel(self, layout: Layout, chains: int, dtype: np.dtype) -> AbstractKernel:
         _check_dim(self, layout)

@@ -58,7 +58,7 @@ class Dense(AbstractMetric):
     """A dense metric; `factor` is any L with M^-1 = L L^T, (dim, dim).
 
     `transposed` is kept beside it: on CPUs a product with a transposed matrix takes
-    three times as long as one with a matrix, for few chains.
+    longer than one with a matrix.
     """
 
     factor: Array
