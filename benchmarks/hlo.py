@@ -35,7 +35,7 @@ from benchmarks.measure import machine, table
 from benchmarks.models import PROBLEMS
 from ppl.infer import NUTS
 from ppl.infer.engine import driver
-from ppl.infer.engine.chunk import run_chunk
+from ppl.infer.engine.chunk import chunk_program
 from ppl.target import trace_model
 
 MARKER = "cbrt"
@@ -113,7 +113,7 @@ def compile_chunk(chains: int) -> Compiled:
     jax.config.update("jax_enable_compilation_cache", False)
     try:
         times = [time.perf_counter()]
-        traced = run_chunk.trace(*positional, **named)
+        traced = chunk_program(False).trace(*positional, **named)
         times.append(time.perf_counter())
         lowered = traced.lower()
         times.append(time.perf_counter())

@@ -30,6 +30,7 @@ from ppl.visiting import (
     control_flow_error,
     family_of,
     fingerprint,
+    largest_product,
     needs_values,
     placeholder,
 )
@@ -48,6 +49,7 @@ class Spec:
         forward_mode: Whether gradients are taken forward, one pass a coordinate: for
             models with loops that cannot be differentiated in reverse.
         gathers: Whether the model indexes arrays, as in `theta[group]`.
+        largest_product: Multiplications of the largest matrix product in the model.
     """
 
     model: Model
@@ -56,6 +58,7 @@ class Spec:
     fingerprint: str = ""
     forward_mode: bool = False
     gathers: bool = False
+    largest_product: int = 0
 
 
 @pytree
@@ -77,6 +80,11 @@ class LogDensity:
     def layout(self) -> Layout:
         """The meaning of the flat vector."""
         return self.spec.layout
+
+    @property
+    def largest_product(self) -> int:
+        """Multiplications of the largest matrix product in one evaluation."""
+        return self.spec.largest_product
 
     def __call__(self, position: Array) -> Array:
         """Log density of the unconstrained vector `position`, (dim,)."""
@@ -261,8 +269,12 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         ]
 
     jaxpr = jax.make_jaxpr(body)(data)
-    known = {"fingerprint": fingerprint(jaxpr), "gathers": has_group_gathers(jaxpr)}
-    spec = dataclasses.replace(spec, **known)
+    spec = dataclasses.replace(
+        spec,
+        fingerprint=fingerprint(jaxpr),
+        gathers=has_group_gathers(jaxpr),
+        largest_product=largest_product(jaxpr),
+    )
     return _described(spec, data, found, shapes)
 
 

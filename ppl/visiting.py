@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -94,13 +95,39 @@ def fingerprint(jaxpr: Any) -> str:
     return digest.hexdigest()
 
 
+def largest_product(jaxpr: Any) -> int:
+    """Multiplications of the largest matrix product in a program and those inside it.
+
+    A gather `x[i]` counts as a product with a matrix of zeros and ones, see `_gather`.
+    """
+    largest = 0
+    for equation in jaxpr.eqns:
+        name, summed = equation.primitive.name, 0
+        if name == "dot_general":
+            (axes, _), _ = equation.params["dimension_numbers"]
+            summed = math.prod(equation.invars[0].aval.shape[i] for i in axes)
+        elif name == "gather":
+            summed = equation.invars[0].aval.size
+        if summed:
+            largest = max(largest, summed * equation.outvars[0].aval.size)
+        for inner in _programs_in(equation):
+            largest = max(largest, largest_product(inner))
+    return largest
+
+
 def _constants(jaxpr: Any) -> Iterator[Any]:
     """The constants of a program and of the programs inside it, which do not print."""
     yield from getattr(jaxpr, "consts", ())
     for equation in jaxpr.eqns:
-        for inner in jax.tree.leaves(tuple(equation.params.values())):
-            if hasattr(inner, "eqns"):
-                yield from _constants(inner)
+        for inner in _programs_in(equation):
+            yield from _constants(inner)
+
+
+def _programs_in(equation: Any) -> Iterator[Any]:
+    """The programs that an equation calls, loops over or branches to."""
+    for inner in jax.tree.leaves(tuple(equation.params.values())):
+        if hasattr(inner, "eqns"):
+            yield inner
 
 
 # --- what a failed run tells ----------------------------------------------------------

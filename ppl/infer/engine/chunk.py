@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -43,11 +44,44 @@ _ROWS = PartitionSpec(None, CHAINS)
 _VECTORS = PartitionSpec(None, None, CHAINS)
 
 
-@partial(
-    jax.jit,
-    static_argnames=("rows", "early_exit", "mesh"),
-    donate_argnames=("state",),
-)
+_ONE_THREAD = {
+    "xla_cpu_experimental_ynn_fusion_type": "",
+    "xla_cpu_multi_thread_eigen": False,
+}
+"""What keeps XLA on CPUs from handing sums and products to a pool of threads."""
+
+
+@cache
+def chunk_program(threads: bool) -> Callable[..., tuple[Any, Randomness, Buffer]]:
+    """The program of a chunk; see `run_chunk` for its arguments.
+
+    Args:
+        threads: Whether matrix products may use several threads on a CPU. Handing small
+            ones over takes longer than they do; sums are never handed over.
+    """
+    options = dict(_ONE_THREAD) if _knows_options() else {}
+    if threads:
+        options.pop("xla_cpu_multi_thread_eigen", None)
+    return jax.jit(
+        run_chunk,
+        static_argnames=("rows", "early_exit", "mesh"),
+        donate_argnames=("state",),
+        compiler_options=options or None,
+    )
+
+
+@cache
+def _knows_options() -> bool:
+    """Whether this is a CPU with a version of XLA that has these options."""
+    if jax.default_backend() != "cpu":
+        return False
+    try:
+        jax.jit(lambda: None, compiler_options=_ONE_THREAD).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
 def run_chunk(
     kernel: AbstractKernel,
     target: Target,

@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ppl._errors import ArgumentError, EngineError
 from ppl.infer.engine.adapt.base import AbstractAdaptation, Drawn, step_size
-from ppl.infer.engine.chunk import Buffer, run_chunk
+from ppl.infer.engine.chunk import Buffer, chunk_program
 from ppl.infer.engine.kernel import AbstractKernel, Target
 from ppl.infer.engine.progress import Progress
 from ppl.infer.engine.randomness import Randomness, chain_keys
@@ -29,6 +29,7 @@ _BUFFER_BYTES = 8 * 2**20
 _BANK_BYTES = 8 * 2**20
 _CHUNK_SECONDS = 0.25
 _FIRST_STEPS = 32
+_LARGE_PRODUCT = 2**20  # multiplications from which on threads share a matrix product
 _IDLE_CHUNKS = 3  # a chunk may do nothing while room or numbers are on their way
 
 
@@ -61,6 +62,7 @@ class Run:
         early_exit: Whether a chunk ends when no chain has anything left to do.
         chunk: Steps per chunk, at most `rows`, or None to go by time; changes no draw.
         mesh: Devices that the chains are spread over, or None for one.
+        product: Multiplications of the target's largest matrix product, for one chain.
         moved: Chains that warm-up has taken from a place without mass to another's.
         pace: Seconds per step, as last seen.
         surplus: Draws that some chains have beyond `draws`, after an interrupt.
@@ -75,6 +77,7 @@ class Run:
     draws: int = 0
     chunk: int | None = None
     mesh: Mesh | None = None
+    product: int = 0
     moved: int = 0
     pace: float | None = None
     surplus: Surplus | None = None
@@ -97,6 +100,12 @@ class Run:
     def dim(self) -> int:
         """Number of coordinates."""
         return self.randomness.bank.shape[1]
+
+    @property
+    def has_large_products(self) -> bool:
+        """Whether the target or the metric takes a matrix product worth threads."""
+        settings = max(np.size(leaf) for leaf in jax.tree.leaves(self.kernel))
+        return max(self.product, settings) * self.chains >= _LARGE_PRODUCT
 
 
 def start(
@@ -142,6 +151,7 @@ def start(
         early_exit,
         chunk=chunk,
         mesh=mesh,
+        product=getattr(target, "largest_product", 0),
     )
 
 
@@ -152,7 +162,8 @@ def placed(target: Target, mesh: Mesh | None) -> Target:
 
 def dispatch(run: Run, num_draws: int) -> Buffer:
     """Enqueue one chunk, which ends early when all chains have `num_draws` draws."""
-    run.state, run.randomness, buffer = run_chunk(
+    program = chunk_program(run.has_large_products)
+    run.state, run.randomness, buffer = program(
         run.kernel,
         run.target,
         run.state,
