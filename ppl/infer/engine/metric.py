@@ -85,14 +85,22 @@ class LowRank(AbstractMetric):
 
     L = D (I + U diag(s) U^T) with D = diag(`scale`), (dim,), orthonormal columns of U,
     `vectors`, (dim, rank), and s, `stretch`, (rank,), which is 0 for no stretch.
+    `transposed` is kept as in `Dense`.
     """
 
     scale: Array
     vectors: Array
     stretch: Array
+    transposed: Array
+
+    def __init__(self, scale: Array, vectors: Array, stretch: Array):
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "vectors", vectors)
+        object.__setattr__(self, "stretch", stretch)
+        object.__setattr__(self, "transposed", vectors.T.copy())
 
     def _stretched(self, v: Array) -> Array:
-        along = jnp.matmul(self.vectors.T, v, precision="highest")
+        along = jnp.matmul(self.transposed, v, precision="highest")
         longer = self.stretch[:, None] * along
         return v + jnp.matmul(self.vectors, longer, precision="highest")
 
