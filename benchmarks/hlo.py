@@ -34,8 +34,8 @@ import ppl
 from benchmarks.measure import machine, table
 from benchmarks.models import PROBLEMS
 from ppl.infer import NUTS
-from ppl.infer.engine import driver
 from ppl.infer.engine.chunk import chunk_program
+from ppl.infer.engine.run import start
 from ppl.target import trace_model
 
 MARKER = "cbrt"
@@ -99,7 +99,7 @@ def chunk_arguments(chains: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
     layout = density.layout
     kernel = NUTS(marked_model).kernel(layout, chains, np.dtype(np.float32))
     positions = np.zeros((chains, layout.size), np.float32)
-    run = driver.start(kernel, density, positions, (0, 0))
+    run = start(kernel, density, positions, (0, 0))
     state = (run.kernel, run.target, run.state, run.randomness)
     numbers = (np.int32(1), np.int32(run.rows))
     early_exit = jax.default_backend() == "cpu"

@@ -107,6 +107,13 @@ class Sample(Site):
         term = fn.log_prob(self.value)
         return term if self.scale is None else self.scale * term
 
+    def log_prob_less(self, base: Array) -> Array:
+        """The sum of `log_prob`, less `base`; see the distribution's method."""
+        if self.mask is None and self.scale is None:
+            return self.fn.log_prob_less(self.value, base)
+        terms = self.log_prob()
+        return (terms - base / max(terms.size, 1)).sum()
+
 
 @dataclass(frozen=True)
 class Param(Site):

@@ -8,6 +8,7 @@ new data of the same shapes compile nothing.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from ppl._errors import PPLError
 from ppl._gather import has_group_gathers, with_fast_gathers
-from ppl._pytree import pytree, static
+from ppl._pytree import pytree, replace, static
 from ppl._sites import Deterministic, PlateFrame, Sample, Site
 from ppl._typing import Array, Model, Shape
 from ppl.arguments import Arguments, Unhashable
@@ -35,6 +36,9 @@ from ppl.visiting import (
     placeholder,
 )
 
+_MANY_VALUES = 2**16
+"""Observed values from which on energies need more digits than their float32 sum."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -50,6 +54,8 @@ class Spec:
             models with loops that cannot be differentiated in reverse.
         gathers: Whether the model indexes arrays, as in `theta[group]`.
         largest_product: Multiplications of the largest matrix product in the model.
+        large: Shares of observed values by site, if they are so many that a float32
+            sum of their terms hides what a step changes.
     """
 
     model: Model
@@ -59,6 +65,7 @@ class Spec:
     forward_mode: bool = False
     gathers: bool = False
     largest_product: int = 0
+    large: tuple[tuple[str, float], ...] = ()
 
 
 @pytree
@@ -71,10 +78,13 @@ class LogDensity:
     Attributes:
         data: The array arguments of the model, in the order of `spec.arguments`.
         spec: Model, structure of the arguments, layout.
+        base: What is taken from the terms of the large sites, so that the log density
+            is small and has the digits that energies need. 0 but in a run.
     """
 
     data: tuple[Any, ...]
     spec: Spec = static()
+    base: Any = 0.0
 
     @property
     def layout(self) -> Layout:
@@ -85,6 +95,12 @@ class LogDensity:
     def largest_product(self) -> int:
         """Multiplications of the largest matrix product in one evaluation."""
         return self.spec.largest_product
+
+    def lowered(self, base: float) -> LogDensity:
+        """The target with its log density less `base`, if it has large sites."""
+        if not self.spec.large:
+            return self
+        return replace(self, base=np.asarray(base, np.float32))
 
     def __call__(self, position: Array) -> Array:
         """Log density of the unconstrained vector `position`, (dim,)."""
@@ -133,11 +149,11 @@ class LogDensity:
         self, free: dict[str, Array]
     ) -> tuple[Array, dict[str, Site], dict[str, Array]]:
         with jax.default_matmul_precision("highest"):
-            return visit(self.spec, self.data, free)
+            return visit(self.spec, self.data, free, self.base)
 
 
 def visit(
-    spec: Spec, data: tuple[Any, ...], free: Mapping[str, Array]
+    spec: Spec, data: tuple[Any, ...], free: Mapping[str, Array], base: Any = 0.0
 ) -> tuple[Array, dict[str, Site], dict[str, Array]]:
     """Run a model with the given unconstrained values; see `LogDensity.visit`."""
     log_dets: dict[str, Array] = {}
@@ -151,10 +167,13 @@ def visit(
     args, kwargs = spec.arguments.rebuild(data)
     with Visit(value_of) as visited:
         spec.model(*args, **kwargs)
-    terms = {}
+    terms, shares = {}, dict(spec.large)
     for name, site in visited.sites.items():
         if isinstance(site, Sample):
-            term = jnp.sum(site.log_prob())
+            if name in shares:
+                term = site.log_prob_less(shares[name] * base)
+            else:
+                term = jnp.sum(site.log_prob())
             if name in log_dets:
                 term = term + jnp.sum(log_dets[name])
             terms[name] = term
@@ -285,6 +304,7 @@ def _described(
     shapes: dict[str, tuple[Shape, Shape]],
 ) -> Traced:
     sites, params, entries, offset = {}, {}, [], 0
+    sizes: dict[str, int] = {}
     plates: dict[str, PlateFrame] = {}
     for name, site in found.items():
         if site.type == "param" and site.value is None:
@@ -305,11 +325,15 @@ def _described(
             plates=site.plates,
             line=site.line,
         )
+        if sites[name].is_observed:
+            sizes[name] = math.prod(sites[name].shape)
         if name in shapes:
             entry = Entry(name, *shapes[name], offset)
             entries.append(entry)
             offset += entry.size
-    spec = dataclasses.replace(spec, layout=Layout(tuple(entries)))
+    count = sum(sizes.values())
+    large = tuple((k, n / count) for k, n in sizes.items() if count >= _MANY_VALUES)
+    spec = dataclasses.replace(spec, layout=Layout(tuple(entries)), large=large)
     return Traced(LogDensity(data, spec), sites, params, plates)
 
 

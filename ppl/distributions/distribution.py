@@ -84,6 +84,15 @@ class Distribution(AbstractParametrised):
         """Log density of `value`, shape broadcast over batch dims; -inf outside."""
         raise TypeError(f"{type(self).__name__} has no density")
 
+    def log_prob_less(self, value: ArrayLike, base: ArrayLike) -> Array:
+        """The sum of `log_prob` over the batch, less `base`, which is about as large.
+
+        What is left is small, and has digits that the sum of a million terms in float32
+        has not.
+        """
+        terms = self.log_prob(value)
+        return jnp.sum(terms - base / max(terms.size, 1))
+
     def cdf(self, value: ArrayLike) -> Array:
         """P(X <= value)."""
         raise TypeError(f"{type(self).__name__} has no cdf")

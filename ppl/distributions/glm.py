@@ -125,6 +125,18 @@ class AbstractGLM(Distribution):
             product = jnp.einsum("...nd,...d->...n", x, coefficients, precision=highest)
         return product + intercept[..., None]
 
+    @abstractmethod
+    def _log_prob_in_two(self, value: ArrayLike) -> tuple[Array, Array]:
+        """The log density, and what rounding has taken from it."""
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        high, low = self._log_prob_in_two(value)
+        return high + low
+
+    def log_prob_less(self, value: ArrayLike, base: ArrayLike) -> Array:
+        high, low = self._log_prob_in_two(value)
+        return jnp.sum(high - base / max(high.size, 1) + low)
+
     def _over_rows(self, value: ArrayLike) -> Array:
         """`value`, broadcast to the shape of a draw."""
         return jnp.broadcast_to(value, self.shape())
@@ -207,11 +219,11 @@ class BernoulliLogitsGLM(AbstractGLM):
         draws = jax.random.bernoulli(key, self.mean, shape, mode="high")
         return draws.astype(jnp.result_type(int))
 
-    def log_prob(self, value: ArrayLike) -> Array:
+    def _log_prob_in_two(self, value: ArrayLike) -> tuple[Array, Array]:
         outcomes = self._outcomes(value)
         inside = ((outcomes == 0) | (outcomes == 1)).all(-1)
         high, low = self._sum(outcomes)
-        return jnp.where(inside, high + low, -jnp.inf)
+        return jnp.where(inside, high, -jnp.inf), low
 
     @property
     def mean(self) -> Array:
@@ -246,7 +258,7 @@ class PoissonLogGLM(AbstractGLM):
         """Draws; the largest integer where the count does not fit."""
         return poisson(key, self.mean, self.shape(sample_shape))
 
-    def log_prob(self, value: ArrayLike) -> Array:
+    def _log_prob_in_two(self, value: ArrayLike) -> tuple[Array, Array]:
         outcomes = self._outcomes(value)
         inside = (outcomes >= 0) & jnp.asarray(is_whole(value))
         counts = jnp.where(inside, outcomes, 0.0)
@@ -255,8 +267,8 @@ class PoissonLogGLM(AbstractGLM):
         rest = _row_blocks.fold(jnp.add, stirling_rest_of_counts(counts))
         rest, rest_low = sum_in_two(rest, jnp.zeros_like(rest))
         high, error = _row_blocks.two_sum(high, -rest)
-        total = high + (low + error - rest_low)
-        return jnp.where(inside.all(-1), total, -jnp.inf)
+        low = low + error - rest_low
+        return jnp.where(inside.all(-1), high, -jnp.inf), low
 
     @property
     def mean(self) -> Array:
@@ -294,11 +306,11 @@ class NormalGLM(AbstractGLM):
         (scale,) = as_floats(self.scale)
         return self.predictor + scale[..., None] * eps
 
-    def log_prob(self, value: ArrayLike) -> Array:
+    def _log_prob_in_two(self, value: ArrayLike) -> tuple[Array, Array]:
         high, low = self._sum(self._outcomes(value))
         (rows,), (scale,) = self.event_shape, as_floats(self.scale)
         constant = rows * (jnp.log(scale) + HALF_LOG_2PI)
-        return (high + low) / scale / scale - constant
+        return high / scale / scale - constant, low / scale / scale
 
     @property
     def mean(self) -> Array:

@@ -10,9 +10,9 @@ import numpy as np
 
 from ppl._errors import ArgumentError
 from ppl.infer.engine.adapt.base import dtype_of, step_size, with_step_size
-from ppl.infer.engine.driver import Run
 from ppl.infer.engine.kernel import AbstractKernel
 from ppl.infer.engine.metric import AbstractMetric
+from ppl.infer.engine.run import Run
 from ppl.layout import Layout
 
 

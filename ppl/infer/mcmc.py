@@ -16,10 +16,10 @@ from ppl._errors import ArgumentError, ArgumentTypeError, ModelError, unknown_na
 from ppl._pytree import replace
 from ppl.diagnostics import warn_findings
 from ppl.diagnostics.classic import print_summary
-from ppl.infer.engine.driver import Run, placed
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
 from ppl.infer.engine.randomness import chain_keys
+from ppl.infer.engine.run import Run, placed
 from ppl.infer.samplers import AbstractSampler
 from ppl.infer.sampling import Session, Settings, open_session
 from ppl.infer.seeding import Words, seed_words
@@ -217,7 +217,7 @@ class MCMC:
                 f"this run {self.num_chains} and {dim}.",
                 hint="Set post_warmup_state = None to start anew.",
             )
-        run.target = placed(traced.density, run.mesh)
+        run.target = placed(traced.density.lowered(run.base), run.mesh)
         words = np.array(seed, np.uint32)
         if not np.array_equal(words, run.randomness.seed):
             stale = run.state.draw - run.randomness.bank.shape[0]  # refilled at once

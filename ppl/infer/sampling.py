@@ -19,9 +19,10 @@ from ppl.checks import checked
 from ppl.infer._cache import enable_compilation_cache
 from ppl.infer.adapted import Adapted
 from ppl.infer.engine import driver
-from ppl.infer.engine.driver import Collector, Run
+from ppl.infer.engine.driver import Collector
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.engine.progress import Progress
+from ppl.infer.engine.run import Run
 from ppl.infer.engine.sinks import MemorySink
 from ppl.infer.samplers import AbstractSampler
 from ppl.infer.seeding import Words

@@ -14,7 +14,7 @@ from ppl.checks import diagnose_start
 from ppl.infer.adapted import Adapted
 from ppl.infer.engine import driver
 from ppl.infer.engine.chunk import CHAINS
-from ppl.infer.engine.driver import Run
+from ppl.infer.engine.run import Run, start
 from ppl.infer.initialization import given_positions
 from ppl.infer.samplers import AbstractSampler
 from ppl.infer.seeding import Words
@@ -72,7 +72,7 @@ def started(
     while True:
         mesh = _mesh(chains) if parallel else None
         starts = np.repeat(positions, size, axis=0)
-        run = driver.start(kernel, density, starts, seed, chunk=chunk, mesh=mesh)
+        run = start(kernel, density, starts, seed, chunk=chunk, mesh=mesh)
         logp, gradient = driver.evaluate(run)
         finite = np.isfinite(logp) & np.isfinite(gradient).all(axis=1)
         if attempt < min(_CHOOSY, tries - 1):

@@ -13,6 +13,7 @@ from ppl.infer.engine.adapt.windows import schedule
 from ppl.infer.engine.kernels import NUTS
 from ppl.infer.engine.metric import Blocks, Dense, Diagonal, LowRank, metric_from
 from ppl.infer.engine.progress import Progress
+from ppl.infer.engine.run import start
 from tests.engine import targets as t
 
 
@@ -167,7 +168,7 @@ def warmed_up(target: t.ExactTarget, adaptation: Windows, chains: int, draws: in
     kernel = NUTS(np.float32(1), Diagonal(np.ones(target.dim, np.float32)), np.int32(8))
     rng = np.random.default_rng(6)
     starts = rng.uniform(-2, 2, (chains, target.dim)).astype(np.float32)
-    run = driver.start(kernel, target, starts, (1, 2))
+    run = start(kernel, target, starts, (1, 2))
     driver.evaluate(run)
     driver.warm_up(run, adaptation, draws, Progress(0, visible=False))
     return run.kernel

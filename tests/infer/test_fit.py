@@ -12,8 +12,8 @@ import pytest
 
 import ppl
 from ppl.diagnostics import DivergenceWarning
-from ppl.infer import HMC, MCMC, NUTS, init_to_value
-from ppl.infer.engine import driver
+from ppl.infer import HMC, MCMC, NUTS, init_to_value, starting
+from ppl.infer.engine import driver, run
 from tests.infer.models import SIGMA, Y, eight_schools, eight_schools_centred, gaussian
 
 # Mean and MCSE of eight schools for mu ~ Normal(0, 5), tau ~ HalfCauchy(5), from a
@@ -111,14 +111,14 @@ def test_progress_bar_changes_nothing(reference, capsys):
 
 def test_loop_of_fixed_length_changes_nothing(reference, monkeypatch):
     """Accelerators run every step of a chunk; the draws are those of the early exit."""
-    start = driver.start
+    start = starting.start
 
     def fixed(*args, **kwargs):
-        run = start(*args, **kwargs)
-        run.early_exit, run.rows = False, 32
-        return run
+        begun = start(*args, **kwargs)
+        begun.early_exit, begun.rows = False, 32
+        return begun
 
-    monkeypatch.setattr(driver, "start", fixed)
+    monkeypatch.setattr(starting, "start", fixed)
     again = quiet_fit(eight_schools, Y, SIGMA, seed=7, warmup=150, draws=200)
     assert same(reference, again)
 
@@ -225,7 +225,7 @@ def test_interrupted_run_keeps_what_is_finished(monkeypatch, reference, thinning
     interrupt_when(
         monkeypatch, lambda c: c.sink.capacity >= 60 and c.counts.min() >= 50
     )
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.0)  # look after every step
+    monkeypatch.setattr(run, "_CHUNK_SECONDS", 0.0)  # look after every step
     first = run_mcmc(200, thinning=thinning)
     posterior = first.posterior
     kept = posterior.num_draws

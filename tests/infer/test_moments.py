@@ -22,7 +22,7 @@ from ppl.diagnostics import (
     ebfmi,
 )
 from ppl.infer import HMC, NUTS, streaming
-from ppl.infer.engine import driver
+from ppl.infer.engine import driver, run
 from ppl.infer.engine.kernels import hmc as kernels
 from ppl.moments import Moments
 from tests.infer.models import SIGMA, Y, eight_schools, eight_schools_centred, gaussian
@@ -264,7 +264,7 @@ def interrupt_after(draws, monkeypatch):
         return steps
 
     monkeypatch.setattr(driver.Collector, "take", watched)
-    monkeypatch.setattr(driver, "_CHUNK_SECONDS", 0.0)  # look after every step
+    monkeypatch.setattr(run, "_CHUNK_SECONDS", 0.0)  # look after every step
 
 
 def test_interrupted_run_keeps_what_came(monkeypatch):

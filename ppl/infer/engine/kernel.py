@@ -8,6 +8,8 @@ memory accesses coalesce.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
@@ -39,6 +41,23 @@ class BatchTarget(Protocol):
 
     def batch_value_and_grad(self, positions: Array) -> tuple[Array, Array]:
         """Log densities (chains,) and gradients, (dim, chains) like the positions."""
+        ...
+
+
+@runtime_checkable
+class LowerableTarget(Protocol):
+    """A target that may be told a number to take from its log density.
+
+    Of a million rows in float32 that leaves digits which energies need.
+
+    Attributes:
+        base: What is taken.
+    """
+
+    base: Any
+
+    def lowered(self, base: float) -> Any:
+        """The target with another base, or itself if it has no need of one."""
         ...
 
 
@@ -104,6 +123,8 @@ class AbstractKernel(ABC):
 
     statistics: tuple[str, ...]
     vectors: tuple[str, ...] = ("gradient",)
+    absolute: Mapping[str, int] = MappingProxyType({"lp": 1, "energy": -1})
+    """Statistics that have the log density in them, and with which sign."""
     step_size: Any
     metric: Any
 
@@ -137,6 +158,10 @@ class AbstractKernel(ABC):
     @abstractmethod
     def evaluation(self, state: Any) -> tuple[Array, Array]:
         """Log densities (chains,) and gradients (dim, chains) of a new state."""
+
+    @abstractmethod
+    def lowered(self, state: Any, by: float) -> Any:
+        """The state, between two draws, of a target lowered by a number."""
 
     @abstractmethod
     def alive(self, randomness: Randomness, state: Any, num_draws: Array) -> Array:

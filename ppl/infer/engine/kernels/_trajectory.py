@@ -165,6 +165,13 @@ class AbstractTrajectoryKernel(AbstractKernel):
     def evaluation(self, state: TrajectoryState) -> tuple[Array, Array]:
         return state.point.logp, state.point.gradient
 
+    def lowered(self, state: TrajectoryState, by: float) -> TrajectoryState:
+        def less(point: Point) -> Point:
+            logp = np.asarray(point.logp)
+            return point._replace(logp=logp - logp.dtype.type(by))
+
+        return state._replace(point=less(state.point), current=less(state.current))
+
     def alive(
         self, randomness: Randomness, state: TrajectoryState, num_draws: Array
     ) -> Array:

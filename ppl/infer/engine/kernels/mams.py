@@ -19,6 +19,7 @@ of an even sequence and the same for all chains.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
@@ -61,6 +62,8 @@ class MAMS(AbstractTrajectoryKernel):
     metric: AbstractMetric
     trajectory_length: Array
     adjusted: Array
+
+    absolute = MappingProxyType({"lp": 1})  # the energy is that of a trajectory
 
     def single_step(self, step_size: Any) -> MAMS:
         # the mean of lengths between none and twice as much is half of a step

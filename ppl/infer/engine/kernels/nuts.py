@@ -140,6 +140,11 @@ class NUTS(AbstractKernel):
     def evaluation(self, state: NUTSState) -> tuple[Array, Array]:
         return state.progress.logp, state.leaf.gradient
 
+    def lowered(self, state: NUTSState, by: float) -> NUTSState:
+        logp = np.asarray(state.progress.logp)
+        progress = state.progress._replace(logp=logp - logp.dtype.type(by))
+        return state._replace(progress=progress)
+
     def alive(
         self, randomness: Randomness, state: NUTSState, num_draws: Array
     ) -> Array:
