@@ -27,15 +27,15 @@ OPEN_KINDS = (BaseException, enum.Enum, tuple)  # a NamedTuple is a tuple
 MEASURE = """
 import json, sys, time
 import jax
-before, start = set(sys.modules), time.perf_counter()
+before, start = set(sys.modules), time.process_time()
 import ppl
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
 """
 
 
 def measure() -> tuple[float, list[str]]:
-    """Seconds that `import ppl` takes after `import jax`, and the modules it brings."""
+    """Seconds of work that `import ppl` is after `import jax`, and what it brings."""
     command = [sys.executable, "-c", MEASURE]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     return tuple(json.loads(result.stdout))

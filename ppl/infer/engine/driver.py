@@ -113,8 +113,9 @@ class Collector:
         draws = self.counts[chains] + order
         self.counts += done.sum(axis=0)
         statistics = np.asarray(buffer.statistics)[rows, :, chains]
-        for name, sign in self.run.kernel.absolute.items():
-            statistics[:, self.names.index(name)] += sign * self.run.base
+        if self.run.base:
+            for name, sign in self.run.kernel.absolute.items():
+                statistics[:, self.names.index(name)] += sign * self.run.base
         named = dict(zip(self.names, statistics.T, strict=True))
         if self.counted:
             self.progress.add(

@@ -159,9 +159,12 @@ class AbstractKernel(ABC):
     def evaluation(self, state: Any) -> tuple[Array, Array]:
         """Log densities (chains,) and gradients (dim, chains) of a new state."""
 
-    @abstractmethod
     def lowered(self, state: Any, by: float) -> Any:
-        """The state, between two draws, of a target lowered by a number."""
+        """The state, between two draws, of a target lowered by a number.
+
+        None if the kernel does not know how; then no target is lowered.
+        """
+        return None
 
     @abstractmethod
     def alive(self, randomness: Randomness, state: Any, num_draws: Array) -> Array:

@@ -100,10 +100,13 @@ class Run:
         """
         if not (isinstance(self.target, LowerableTarget) and np.isfinite(base)):
             return
-        before, target = self.base, self.target.lowered(base)
-        if target is not self.target:
-            self.target = placed(target, self.mesh)
-            self.state = self.kernel.lowered(self.state, self.base - before)
+        target = self.target.lowered(base)
+        if target is self.target:
+            return
+        by = float(np.asarray(target.base)) - self.base
+        state = self.kernel.lowered(self.state, by)
+        if state is not None:
+            self.state, self.target = state, placed(target, self.mesh)
 
     @property
     def has_large_products(self) -> bool:
