@@ -281,7 +281,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{machine()}; target: ratio ≤ {RATIO}")
     for name in args.model:
         if "NumPyro" in args.samplers:
-            assert_same_density(name)
+            assert_same_density(PROBLEMS[name])
         found = measure(name, args.samplers, args.chains, args.draws)
         print("", found, sep="\n", flush=True)
 
