@@ -49,10 +49,11 @@ def misfit(x: Array, mean: Array, gap: Array, log_ratio: Array) -> Array:
 
 
 def log_of_ratio(x: Array, gap: Array, log_ratio: Array) -> Array:
-    """log(mean / x) from the gap where the two are near each other."""
-    near = jnp.abs(gap) < 0.4 * x
-    relative = jnp.where(near, gap / jnp.where(near, x, 1.0), 0.0)
-    return jnp.where(near, jnp.log1p(relative), log_ratio)
+    """log(mean / x), from the gap where the two are near each other."""
+    s = gap / (gap + 2 * x)
+    near = jnp.abs(s) < 0.2
+    s = jnp.where(near, s, 0.0)
+    return jnp.where(near, 2 * s * (1 + s * s * atanh_rest(s)), log_ratio)
 
 
 # --- negative binomial ----------------------------------------------------------------

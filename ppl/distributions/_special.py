@@ -17,15 +17,13 @@ import jax.numpy as jnp
 from jax.scipy.special import digamma, xlogy
 
 from ppl._typing import Array, ArrayLike
+from ppl.distributions import _gamma_fits
+from ppl.distributions._gamma_fits import HALF_LOG_2PI, STIRLING
 
 F = TypeVar("F", bound=Callable[..., Any])
 LOG_2 = math.log(2.0)
 LOG_PI = math.log(math.pi)
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
-# lgamma(x + 1) = x log x - x + log(2 pi x) / 2 + sum of _STIRLING[k] / x^(2k + 1)
-_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
-_RESTS = (0.0, *(math.lgamma(k + 1) - k * math.log(k) + k for k in range(1, 20)))
 # lgamma(h + 1/2) - lgamma(h) - log(h) / 2 = sum of _HALF_STEP[k] / h^(2k + 1)
 _HALF_STEP = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432, 691 / 180224)
 
@@ -122,13 +120,6 @@ log1p_square = fused(_log1p_square)  # log(1 + w^2), for every w that a float ca
 # --- saddle-point parts ---------------------------------------------------------------
 
 
-def log_ratio(x: Array, mean: Array) -> Array:
-    """log(x / mean), also where the two are nearly equal."""
-    near = jnp.abs(x - mean) < 0.5 * mean
-    close = jnp.log1p(jnp.where(near, (x - mean) / mean, 0.0))
-    return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
-
-
 def atanh_rest(s: Array) -> Array:
     """(atanh(s) / s - 1) / s^2 for abs(s) < 0.2."""
     terms = 11 if in_double(s) else 5
@@ -140,6 +131,16 @@ def deviance_near(x: Array, mean: Array) -> tuple[Array, Array]:
     gap, total = mean - x, mean + x
     s = gap / jnp.where(total == 0, 1.0, total)
     return s * (gap - 2 * x * s * s * atanh_rest(s)), jnp.abs(s) < 0.2
+
+
+def log_ratio(x: Array, mean: Array) -> Array:
+    """log(x / mean), also where the two are nearly equal."""
+    total = x + mean
+    s = (x - mean) / jnp.where(total == 0, 1.0, total)
+    near = jnp.abs(s) < 0.2
+    inner = jnp.where(near, s, 0.0)
+    close = 2 * inner * (1 + inner * inner * atanh_rest(inner))
+    return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
 
 
 @jax.custom_jvp
@@ -175,23 +176,43 @@ def deviance(x: ArrayLike, mean: ArrayLike) -> Array:
     return _deviance(*jnp.broadcast_arrays(x, mean))
 
 
+def _split_at_one(x: Array) -> tuple[Array, Array, Array]:
+    """Whether `x` is below one; `x` where it is, 1/x elsewhere."""
+    low = x < 1
+    return low, jnp.where(low, x, 1.0), 1 / jnp.where(low, 1.0, x)
+
+
+def _fitted(x: Array, coefficients: tuple[float, ...]) -> Array:
+    """A polynomial of `_gamma_fits`."""
+    return polynomial(x - 0.5, coefficients)
+
+
 @fused
 def stirling_slope(x: Array) -> Array:
     """digamma(x + 1) - log(x), the derivative of `stirling_rest`."""
+    if not in_double(x):
+        low, s, r = _split_at_one(x)
+        below = _fitted(s, _gamma_fits.slope_below()) - jnp.log(s)
+        return jnp.where(low, below, r * _fitted(r, _gamma_fits.slope_above()))
     large = x > 10
     s, b = jnp.where(large, 1.0, x), jnp.where(large, x, 10.0)
     r = 1 / b
-    series = polynomial(r * r, tuple(-(2 * k + 1) * c for k, c in enumerate(_STIRLING)))
+    series = polynomial(r * r, tuple(-(2 * k + 1) * c for k, c in enumerate(STIRLING)))
     return jnp.where(large, r * (0.5 + r * series), digamma(s + 1) - jnp.log(s))
 
 
 @jax.custom_jvp
 def _stirling_rest(x: Array) -> Array:
+    if not in_double(x):
+        low, s, r = _split_at_one(jnp.maximum(x, 0))
+        log_x = jnp.log(jnp.maximum(x, jnp.finfo(x.dtype).tiny))
+        below = s * (1 - log_x + _fitted(s, _gamma_fits.rest_below()))
+        above = r * _fitted(r, _gamma_fits.rest_above())
+        return jnp.where(low, below, HALF_LOG_2PI + 0.5 * log_x + above)
     large = x > 10
     s, b = jnp.where(large, 1.0, jnp.maximum(x, 0)), jnp.where(large, x, 10.0)
     r = 1 / b
-    terms = _STIRLING if in_double(x) else _STIRLING[:3]
-    series = HALF_LOG_2PI + 0.5 * jnp.log(b) + r * polynomial(r * r, terms)
+    series = HALF_LOG_2PI + 0.5 * jnp.log(b) + r * polynomial(r * r, STIRLING)
     return jnp.where(large, series, jax.lax.lgamma(s + 1) - xlogy(s, s) + s)
 
 
@@ -209,35 +230,27 @@ def stirling_rest(x: ArrayLike) -> Array:
     return _stirling_rest(*as_floats(x))
 
 
-@jax.custom_jvp
-def stirling_rest_of_counts(x: Array) -> Array:
-    """`stirling_rest` of whole numbers, without a log gamma function.
-
-    Small ones are rounded correctly: they come in thousands, and errors would add up.
-    """
-    small = x < len(_RESTS)
-    b = jnp.where(small, 10.0, x)
-    r = 1 / b
-    terms = _STIRLING if in_double(x) else _STIRLING[:3]
-    series = HALF_LOG_2PI + 0.5 * jnp.log(b) + r * polynomial(r * r, terms)
-    index = jnp.where(small, x, 0).astype(int)
-    return jnp.where(small, jnp.asarray(_RESTS, x.dtype)[index], series)
-
-
-@partial(stirling_rest_of_counts.defjvp, symbolic_zeros=True)
-def _stirling_rest_of_counts_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (x,), (dx,) = primals, tangents
-    if isinstance(dx, jax.custom_derivatives.SymbolicZero):
-        return stirling_rest_of_counts(x), jnp.zeros_like(x)
-    return stirling_rest_of_counts(x), stirling_slope(x) * dx
+@fused
+def stirling_rest_of_counts(x: ArrayLike) -> Array:
+    """`stirling_rest` of whole numbers, with less work."""
+    (x,) = as_floats(x)
+    if in_double(x):
+        return _stirling_rest(x)
+    most = jnp.maximum(x, 1.0)
+    r = 1 / most
+    above = r * _fitted(r, _gamma_fits.rest_above())
+    return jnp.where(x == 0, 0.0, HALF_LOG_2PI + 0.5 * jnp.log(most) + above)
 
 
 @fused
 def half_step(h: Array) -> Array:
     """lgamma(h + 1/2) - lgamma(h) - log(h) / 2 for h > 0; goes to zero as -1/(8h)."""
-    cut = 16.0 if in_double(h) else 4.0
-    large = h > cut
-    s, r = jnp.where(large, 1.0, h), 1 / jnp.where(large, h, cut)
+    if not in_double(h):
+        low, s, r = _split_at_one(h)
+        below = _fitted(s, _gamma_fits.half_step_below()) + 0.5 * jnp.log(s)
+        return jnp.where(low, below, r * _fitted(r, _gamma_fits.half_step_above()))
+    large = h > 16.0
+    s, r = jnp.where(large, 1.0, h), 1 / jnp.where(large, h, 16.0)
     small = jax.lax.lgamma(s + 0.5) - jax.lax.lgamma(s) - 0.5 * jnp.log(s)
     return jnp.where(large, r * polynomial(r * r, _HALF_STEP), small)
 

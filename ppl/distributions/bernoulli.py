@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import xlog1py, xlogy
@@ -20,6 +22,21 @@ def _log_prob_of_probs(probs: ArrayLike, value: ArrayLike) -> Array:
     log_yes = jnp.log(jnp.where(yes, probs, 1.0))
     log_no = jnp.log1p(-jnp.where(no, probs, 0.0))
     return jnp.where(yes | no, log_yes + log_no, -jnp.inf)
+
+
+@fused
+def _log_prob_of_logits(logits: ArrayLike, value: ArrayLike) -> Array:
+    value = jnp.asarray(value)
+    (logits,) = as_floats(logits)
+    yes, no = value == 1, value == 0
+    if 2 * logits.size <= math.prod(jnp.broadcast_shapes(logits.shape, yes.shape)):
+        # A few logits for many values: both logarithms of each.
+        either = jnp.where(yes, softplus(-logits), softplus(logits))
+        return jnp.where(yes | no, -either, -jnp.inf)
+    # What a value costs is chosen before and not after: a sum of such terms then has
+    # nothing but arithmetic in it, for which XLA has faster code than for a choice.
+    against = jnp.where(no, logits, jnp.inf)
+    return -softplus(jnp.where(yes, -logits, against))
 
 
 class AbstractBernoulli(Distribution):
@@ -113,9 +130,7 @@ class BernoulliLogits(AbstractBernoulli):
         return two_shares(*as_floats(self.logits))
 
     def log_prob(self, value: ArrayLike) -> Array:
-        (logits,) = as_floats(self.logits)
-        inside = -softplus(jnp.where(value == 1, -logits, logits))
-        return jnp.where((value == 0) | (value == 1), inside, -jnp.inf)
+        return _log_prob_of_logits(self.logits, value)
 
     def entropy(self) -> Array:
         # The surprise at the more likely value, plus what the other one adds.

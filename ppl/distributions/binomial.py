@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._compound_counts import misfit
 from ppl.distributions._counts import binomial, known_total
 from ppl.distributions._parameters import one_of
 from ppl.distributions._quantiles import count_quantile_of
 from ppl.distributions._special import (
     as_floats,
-    deviance,
-    deviance_near,
     fused,
     is_whole,
-    stirling_rest,
+    stirling_rest_of_counts,
     two_shares,
 )
 from ppl.distributions._special_tails import log_betainc
@@ -39,58 +40,110 @@ def _counts(total: ArrayLike, value: ArrayLike) -> tuple[Array, Array, Array]:
     return successes, failures, outside
 
 
-def _log_choices(x: Array, y: Array) -> Array:
-    """The part of the log density that no probability enters."""
-    return stirling_rest(x + y) - stirling_rest(x) - stirling_rest(y)
+class _Share(NamedTuple):
+    """A probability, and the same as `factor * exp(log_rest)`, which cannot underflow.
+
+    It keeps its own shape: what it costs is mostly the same for many counts.
+    """
+
+    p: Array
+    factor: ArrayLike
+    log_rest: ArrayLike
+
+
+def _log_excess(x: Array, n: Array, share: _Share) -> Array:
+    """The log of what is expected of `n` trials over the count `x`."""
+    ratio = n * share.factor / jnp.where(x == 0, 1.0, x)
+    return jnp.log(ratio) + share.log_rest
+
+
+def _log_fit(x: Array, y: Array, success: _Share, failure: _Share) -> Array:
+    """Less the deviance of both counts from what is expected."""
+    n, gap = x + y, success.p * y - failure.p * x
+    log_x, log_y = _log_excess(x, n, success), _log_excess(y, n, failure)
+    fit = misfit(x, n * success.p, gap, log_x)
+    return -fit - misfit(y, n * failure.p, -gap, log_y)
+
+
+def _change(counts: Any, shares: Any, slope: Array, tangents: Any) -> Array:
+    """How `_log_fit` changes; counts take part if they are differentiated at all."""
+    (x, y), dparameter = counts, tangents[2]
+    change = jnp.zeros(jnp.shape(slope), slope.dtype)
+    if not isinstance(dparameter, SymbolicZero):
+        change += slope * dparameter
+    for count, share, d in zip(counts, shares, tangents[:2], strict=True):
+        if not isinstance(d, SymbolicZero):
+            change += _log_excess(count, x + y, share) * d
+    return change
+
+
+def _log_prob(
+    log_fit: Callable[[Array, Array, Array], Array],
+    total: ArrayLike,
+    parameter: ArrayLike,
+    value: ArrayLike,
+) -> Array:
+    x, y, outside = _counts(total, value)
+    total, x, y, parameter = as_floats(total, x, y, parameter)
+    rest = stirling_rest_of_counts(x) + stirling_rest_of_counts(y)
+    choices = stirling_rest_of_counts(total) - rest  # no probability enters here
+    return jnp.where(outside, -jnp.inf, choices + log_fit(x, y, parameter))
 
 
 # --- by probability -------------------------------------------------------------------
 
 
+def _shares_of_probs(p: Array) -> tuple[_Share, _Share]:
+    return _Share(p, p, 0.0), _Share(1 - p, 1 - p, 0.0)
+
+
+@jax.custom_jvp
+def _log_fit_of_probs(x: Array, y: Array, p: Array) -> Array:
+    return _log_fit(x, y, *_shares_of_probs(p))
+
+
+@partial(_log_fit_of_probs.defjvp, symbolic_zeros=True)
+def _log_fit_of_probs_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    x, y, p = primals
+    slope = jnp.where(x == 0, 0.0, x / p) - jnp.where(y == 0, 0.0, y / (1 - p))
+    change = _change((x, y), _shares_of_probs(p), slope, tangents)
+    return _log_fit_of_probs(x, y, p), change
+
+
 @fused
 def _log_prob_of_probs(total: ArrayLike, probs: ArrayLike, value: ArrayLike) -> Array:
-    x, y, outside = _counts(total, value)
-    x, y, p = as_floats(x, y, probs)
-    n = x + y
-    fit = deviance(x, n * p) + deviance(y, n * (1 - p))
-    return jnp.where(outside, -jnp.inf, _log_choices(x, y) - fit)
+    return _log_prob(_log_fit_of_probs, total, probs, value)
 
 
 # --- by logit -------------------------------------------------------------------------
 
 
-def _half(x: Array, n: Array, p: Array, logit: Array) -> Array:
-    """`deviance(x, n p)` for p = logistic(logit), also where p underflows."""
-    mean = n * p
-    series, near = deviance_near(x, mean)
-    some = jnp.where(x == 0, 1.0, x)
-    tiny = logit < _EXPONENTIAL
-    log_ratio = jnp.log(jnp.where(tiny, n, mean) / some) + jnp.where(tiny, logit, 0.0)
-    return jnp.where(near, series, (mean - x) - x * log_ratio)
+def _shares_of_logits(logits: Array) -> tuple[_Share, _Share]:
+    def share(p: Array, logit: Array) -> _Share:
+        tiny = logit < _EXPONENTIAL
+        return _Share(p, jnp.where(tiny, 1.0, p), jnp.where(tiny, logit, 0.0))
+
+    p, q = two_shares(logits)
+    return share(p, logits), share(q, -logits)
 
 
 @jax.custom_jvp
-def _misfit(x: Array, y: Array, logits: Array) -> Array:
-    p, q = two_shares(logits)
-    n = x + y
-    return _half(x, n, p, logits) + _half(y, n, q, -logits)
+def _log_fit_of_logits(x: Array, y: Array, logits: Array) -> Array:
+    return _log_fit(x, y, *_shares_of_logits(logits))
 
 
-@partial(_misfit.defjvp, symbolic_zeros=True)
-def _misfit_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    x, y, logits = primals  # counts have no tangents
-    p, q = two_shares(logits)
-    dlogits = tangents[2]
-    if isinstance(dlogits, jax.custom_derivatives.SymbolicZero):
-        return _misfit(x, y, logits), jnp.zeros_like(logits)
-    return _misfit(x, y, logits), (y * p - x * q) * dlogits
+@partial(_log_fit_of_logits.defjvp, symbolic_zeros=True)
+def _log_fit_of_logits_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    x, y, logits = primals
+    shares = _shares_of_logits(logits)
+    slope = x * shares[1].p - y * shares[0].p
+    change = _change((x, y), shares, slope, tangents)
+    return _log_fit_of_logits(x, y, logits), change
 
 
 @fused
 def _log_prob_of_logits(total: ArrayLike, logits: ArrayLike, value: ArrayLike) -> Array:
-    x, y, outside = _counts(total, value)
-    x, y, logits = jnp.broadcast_arrays(*as_floats(x, y, logits))
-    return jnp.where(outside, -jnp.inf, _log_choices(x, y) - _misfit(x, y, logits))
+    return _log_prob(_log_fit_of_logits, total, logits, value)
 
 
 # --- both -----------------------------------------------------------------------------

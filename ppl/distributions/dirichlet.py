@@ -2,20 +2,67 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._compound_counts import log_of_ratio, misfit
 from ppl.distributions._special import (
     as_floats,
     clip_unit,
-    deviance,
+    fused,
     stirling_rest,
     stirling_slope,
 )
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
+
+# Concentrations are not broadcast to the values before what they cost alone is known:
+# one vector of them often serves for many values.
+
+
+def _compared(a: Array, x: Array) -> tuple[Array, Array, Array, Array]:
+    """The total, what is expected of each, its gap to `a`, their far log ratio."""
+    total = a.sum(-1, keepdims=True)
+    mean = total * x
+    return total, mean, mean - a, jnp.log(x) + (jnp.log(total) - jnp.log(a))
+
+
+@jax.custom_jvp
+def _log_density(a: Array, x: Array) -> Array:
+    edge = x == 0
+    x = jnp.where(edge, 1.0, x)
+    total, mean, gap, far = _compared(a, x)
+    own = jnp.log(a) - stirling_rest(a)
+    inside = own - jnp.log(x) - misfit(a, mean, gap, far)
+    on_edge = jnp.where(a < 1, jnp.inf, jnp.where(a == 1, jnp.log(total), -jnp.inf))
+    whole = stirling_rest(total) - jnp.log(total)
+    return jnp.where(edge, on_edge, inside).sum(-1) + whole[..., 0]
+
+
+@partial(_log_density.defjvp, symbolic_zeros=True)
+def _log_density_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (a, x), (da, dx) = primals, tangents
+    out = _log_density(a, x)
+    x = jnp.where(x == 0, 1.0, x)
+    total, _, gap, far = _compared(a, x)
+    change = jnp.zeros_like(gap)
+    if not isinstance(da, SymbolicZero):
+        own = stirling_slope(total) - 1 / total - stirling_slope(a) + 1 / a
+        change += (log_of_ratio(a, gap, far) + own) * da
+    if not isinstance(dx, SymbolicZero):
+        change += ((a - 1) / x - total) * dx
+    return out, change.sum(-1)
+
+
+@fused
+def _log_prob(a: ArrayLike, value: ArrayLike) -> Array:
+    return _log_density(*as_floats(a, value))
 
 
 @distribution
@@ -45,19 +92,8 @@ class Dirichlet(Distribution):
         return clip_unit(jax.nn.softmax(log_gamma, axis=-1))
 
     def log_prob(self, value: ArrayLike) -> Array:
-        x, a = as_floats(value, self.concentration)
-        total = a.sum(-1, keepdims=True)
-        mean, log_a = total * x, jnp.log(a)
-        edge, near = x == 0, jnp.abs(mean - a) < 0.5 * a
-        log_x = jnp.log(jnp.where(edge, 1.0, x))
-
-        far = a * (log_x + jnp.log(total) - log_a) + a - mean
-        terms = jnp.where(near, -deviance(a, jnp.where(near, mean, a)), far)
-        terms = terms - log_x + log_a - stirling_rest(a)
-        on_edge = jnp.where(a == 1, 0.0, jnp.where(a < 1, jnp.inf, -jnp.inf))
-        log_prob = (terms + jnp.where(edge, on_edge, 0.0)).sum(-1)
-        log_prob += (stirling_rest(total) - jnp.log(total))[..., 0]
-        return jnp.where(self.support(x), log_prob, -jnp.inf)
+        log_prob = _log_prob(self.concentration, value)
+        return jnp.where(self.support(value), log_prob, -jnp.inf)
 
     @property
     def mean(self) -> Array:

@@ -12,14 +12,15 @@ from jax.scipy.special import digamma
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._compound_counts import log_of_ratio, misfit
 from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._special import (
+    LOG_2,
     as_floats,
     clip_positive,
     deviance,
     fused,
     log1mexp,
-    log_ratio,
     stirling_rest,
     stirling_slope,
 )
@@ -34,32 +35,47 @@ from ppl.distributions.truncated import (
 )
 
 
+def _log_product(x: Array, by: Array) -> Array:
+    """log(x * by), also where the product would be too small or too large a number."""
+    limits = jnp.finfo(x.dtype)
+    lift = limits.maxexp // 2
+    deep = x * by < 2.0**-lift
+    product = jnp.where(deep, x * 2.0**lift, x) * by
+    log_product = jnp.log(jnp.clip(product, limits.tiny, limits.max))
+    return log_product - jnp.where(deep, lift * LOG_2, 0.0)
+
+
 @jax.custom_jvp
 def _log_density(a: Array, rate: Array, x: Array) -> Array:
-    # A Poisson probability: of a - 1 events or, for a < 1, of a.
+    # A Poisson probability: of a - 1 events or, for a < 1, of a. What the parameters
+    # cost alone is not broadcast: it is mostly the same for many values.
     flat = a >= 1
     count = jnp.where(flat, a - 1, a)
-    outer = jnp.log(jnp.where(flat, rate, a)) - jnp.where(flat, 0.0, jnp.log(x))
-    return outer - stirling_rest(count) - deviance(count, rate * x)
+    own, mean = jnp.log(rate) - stirling_rest(count), rate * x
+    log_excess = _log_product(x, rate / jnp.where(count == 0, 1.0, count))
+    cost = misfit(count, mean, mean - count, log_excess)
+    return own - cost - jnp.where(flat, 0.0, log_excess)
 
 
 @partial(_log_density.defjvp, symbolic_zeros=True)
 def _log_density_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
     (a, rate, x), (da, drate, dx) = primals, tangents
-    change = jnp.zeros_like(x)
+    out = _log_density(a, rate, x)
+    change = jnp.zeros_like(out)
     zero = jax.custom_derivatives.SymbolicZero
     if not isinstance(dx, zero):
         change += ((a - 1) / x - rate) * dx
     if not isinstance(drate, zero):
-        change += (a - rate * x) / rate * drate
+        change += (a / rate - x) * drate
     if not isinstance(da, zero):
-        change += (log_ratio(rate * x, a) - stirling_slope(a) + 1 / a) * da
-    return _log_density(a, rate, x), change
+        gap, far = rate * x - a, _log_product(x, rate / a)
+        change += (log_of_ratio(a, gap, far) + (1 / a - stirling_slope(a))) * da
+    return out, change
 
 
 @fused
 def _gamma_log_prob(a: ArrayLike, rate: ArrayLike, value: ArrayLike) -> Array:
-    a, rate, x = jnp.broadcast_arrays(*as_floats(a, rate, value))
+    a, rate, x = as_floats(a, rate, value)
     outside = x <= 0
     inside = _log_density(a, rate, jnp.where(outside, 1.0, x))
     return jnp.where(outside, -jnp.inf, inside)

@@ -16,18 +16,10 @@ from ppl.distributions._special import (
     is_whole,
     log1mexp,
     stirling_rest,
-    stirling_rest_of_counts,
 )
 from ppl.distributions._sums import log_sum
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
-
-
-def _rest(x: Array) -> Array:
-    """`stirling_rest`, from a table for small whole numbers."""
-    whole = x == jnp.floor(x)
-    table = stirling_rest_of_counts(jnp.where(whole, x, 0.0))
-    return jnp.where(whole, table, stirling_rest(x))
 
 
 def _cell(count: Array, of: Array, share: Array, gap: Array) -> Array:
@@ -35,7 +27,7 @@ def _cell(count: Array, of: Array, share: Array, gap: Array) -> Array:
     mean = of * share
     safe = (count > 0) & (mean > 0)
     log_ratio = jnp.log(jnp.where(safe, mean, 1.0) / jnp.where(safe, count, 1.0))
-    return misfit(count, mean, gap, log_ratio) + _rest(count)
+    return misfit(count, mean, gap, log_ratio) + stirling_rest(count)
 
 
 @fused
@@ -49,8 +41,8 @@ def _log_term(total: Array, good: Array, drawn: Array, count: Array) -> Array:
     cost += _cell(good - count, good, rest, -gap)
     cost += _cell(drawn - count, bad, share, -gap)
     cost += _cell(bad - drawn + count, bad, rest, gap)
-    whole = _rest(good) + _rest(bad) - _rest(total)
-    return whole + _rest(drawn) + _rest(total - drawn) - cost
+    whole = stirling_rest(good) + stirling_rest(bad) - stirling_rest(total)
+    return whole + stirling_rest(drawn) + stirling_rest(total - drawn) - cost
 
 
 @distribution

@@ -17,7 +17,7 @@ from ppl.distributions._special import (
     deviance,
     fused,
     is_whole,
-    stirling_rest,
+    stirling_rest_of_counts,
 )
 from ppl.distributions._special_tails import log_gammainc, log_gammaincc
 from ppl.distributions._sums import bell_entropy
@@ -31,7 +31,7 @@ def _log_prob(rate: ArrayLike, value: ArrayLike) -> Array:
     outside = (value < 0) | ~jnp.asarray(is_whole(value))
     rate, count = as_floats(rate, jnp.where(outside, 0, value))
     # The remainder has no parameter in it: no gradient, and the same at every step.
-    inside = -stirling_rest(count) - deviance(count, rate)
+    inside = -stirling_rest_of_counts(count) - deviance(count, rate)
     return jnp.where(outside, -jnp.inf, inside)
 
 

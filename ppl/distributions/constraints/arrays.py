@@ -46,8 +46,9 @@ def _diagonal(xp: Any, value: Any) -> Any:
 
 def _lower(xp: Any, value: Any) -> Any:
     """Whether a matrix is finite, lower triangular, and positive on its diagonal."""
-    lower = (xp.isfinite(value) & (xp.tril(value) == value)).all((-2, -1))
-    return lower & (_diagonal(xp, value) > 0).all(-1)
+    # A sum is several times as fast as `all`; what is not finite makes it NaN.
+    above = abs(value - xp.tril(value)).sum((-2, -1))
+    return (above == 0) & (_diagonal(xp, value) > 0).all(-1)
 
 
 def _symmetric(xp: Any, value: Any) -> Any:
