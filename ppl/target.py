@@ -259,8 +259,14 @@ def _arguments_looked_at(
 
 
 def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced:
-    """Run the model under an abstract trace with placeholders for free values."""
-    found: dict[str, Site] = {}
+    """Run the model under an abstract trace with placeholders for free values.
+
+    All that is to be known of the sites is asked while the trace lasts: a support may
+    be computed from the values of other sites, as that of `Uniform(a, a + 1)` is, and
+    there is no computing with these afterwards.
+    """
+    sites: dict[str, SiteInfo] = {}
+    params: dict[str, str] = {}
     shapes: dict[str, tuple[Shape, Shape]] = {}
     spec = Spec(model, arguments, Layout(()))
     free_names: set[str] = set()  # a substituted site is neither free nor observed
@@ -274,10 +280,13 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         with Visit(value_of) as visited:
             model(*args, **kwargs)
         for name, site in visited.sites.items():
-            found[name] = site
+            if site.type == "param" and site.value is None:
+                params[name] = site.line
+            if isinstance(site, Sample | Deterministic):
+                sites[name] = _described(site)
             if isinstance(site, Sample) and name in free_names:
                 shape = shape_of(site.value)
-                free = () if site.fn.support.is_discrete else None
+                free = () if sites[name].is_discrete else None
                 if free is None:
                     free = biject_to(site.fn.support).inverse_shape(shape)
                 shapes[name] = (shape, tuple(free))
@@ -293,48 +302,46 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         fingerprint=fingerprint(jaxpr),
         gathers=has_group_gathers(jaxpr),
         largest_product=largest_product(jaxpr),
+        layout=_laid_out(shapes),
+        large=_large(sites),
     )
-    return _described(spec, data, found, shapes)
-
-
-def _described(
-    spec: Spec,
-    data: tuple[Any, ...],
-    found: dict[str, Site],
-    shapes: dict[str, tuple[Shape, Shape]],
-) -> Traced:
-    sites, params, entries, offset = {}, {}, [], 0
-    sizes: dict[str, int] = {}
     plates: dict[str, PlateFrame] = {}
-    for name, site in found.items():
-        if site.type == "param" and site.value is None:
-            params[name] = site.line
-        if not isinstance(site, Sample | Deterministic):
-            continue
-        sample = site if isinstance(site, Sample) else None
-        for frame in site.plates:
-            plates.setdefault(frame.name, frame)
-        sites[name] = SiteInfo(
-            name=name,
-            type=site.type,
-            family=family_of(sample.fn) if sample else "",
-            shape=shape_of(site.value),
-            event_dim=sample.fn.event_dim if sample else 0,
-            is_observed=bool(sample and sample.is_observed),
-            is_discrete=bool(sample and sample.fn.support.is_discrete),
-            plates=site.plates,
-            line=site.line,
-        )
-        if sites[name].is_observed:
-            sizes[name] = math.prod(sites[name].shape)
-        if name in shapes:
-            entry = Entry(name, *shapes[name], offset)
-            entries.append(entry)
-            offset += entry.size
-    count = sum(sizes.values())
-    large = tuple((k, n / count) for k, n in sizes.items() if count >= _MANY_VALUES)
-    spec = dataclasses.replace(spec, layout=Layout(tuple(entries)), large=large)
+    for frame in (frame for site in sites.values() for frame in site.plates):
+        plates.setdefault(frame.name, frame)
     return Traced(LogDensity(data, spec), sites, params, plates)
+
+
+def _described(site: Sample | Deterministic) -> SiteInfo:
+    sample = site if isinstance(site, Sample) else None
+    return SiteInfo(
+        name=site.name,
+        type=site.type,
+        family=family_of(sample.fn) if sample else "",
+        shape=shape_of(site.value),
+        event_dim=sample.fn.event_dim if sample else 0,
+        is_observed=bool(sample and sample.is_observed),
+        is_discrete=bool(sample and sample.fn.support.is_discrete),
+        plates=site.plates,
+        line=site.line,
+    )
+
+
+def _laid_out(shapes: dict[str, tuple[Shape, Shape]]) -> Layout:
+    """The free sites one after the other, from their shapes and unconstrained ones."""
+    entries, offset = [], 0
+    for name, pair in shapes.items():
+        entries.append(Entry(name, *pair, offset))
+        offset += entries[-1].size
+    return Layout(tuple(entries))
+
+
+def _large(sites: dict[str, SiteInfo]) -> tuple[tuple[str, float], ...]:
+    """Shares of observed values by site, if they are very many, for `Spec.large`."""
+    sizes = {s.name: math.prod(s.shape) for s in sites.values() if s.is_observed}
+    count = sum(sizes.values())
+    if count < _MANY_VALUES:
+        return ()
+    return tuple((name, size / count) for name, size in sizes.items())
 
 
 @jax.jit

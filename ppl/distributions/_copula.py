@@ -109,6 +109,12 @@ class AbstractGaussianCopula(Distribution):
     def variance(self) -> Array:
         return jnp.broadcast_to(self._marginal.variance, self.shape())
 
+    def entropy(self) -> Array:
+        """Of the marginals, less what they tell of one another."""
+        coupling = log_diagonal(self.correlation_cholesky)
+        marginals = jnp.broadcast_to(self._marginal.entropy(), self.shape())
+        return marginals.sum(-1) + coupling
+
 
 def check_sizes(family: str, marginals: Shape, tril: Any) -> None:
     """Raise an error unless there is one marginal for each row of the factor."""

@@ -12,6 +12,13 @@ from ppl.distributions._special import as_floats, softplus, two_shares
 from ppl.distributions._wrapping import AbstractWrapper
 
 
+def surprise(log_p: Array) -> Array:
+    """What an outcome of this log probability adds to an entropy."""
+    some = log_p != -jnp.inf
+    log_p = jnp.where(some, log_p, 0.0)
+    return jnp.where(some, -jnp.exp(log_p) * log_p, 0.0)
+
+
 class Gate(NamedTuple):
     """The probabilities of shut and open, and their logarithms.
 
@@ -34,6 +41,11 @@ class Gate(NamedTuple):
         if self.logits is not None:
             return jnp.where(asked, -softplus(self.logits), 0.0)
         return jnp.log1p(-jnp.where(asked, self.shut, 0.0))
+
+    def entropy(self) -> Array:
+        """Of whether it is open or shut."""
+        shut = surprise(self.log_shut(self.shut > 0))
+        return shut + surprise(self.log_open(self.open > 0))
 
     def log_either(self, log_p: Array) -> Array:
         """Log of P(shut) + P(open) p, whichever of the two is zero."""

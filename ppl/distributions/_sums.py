@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._typing import Array
+from ppl._typing import Array, ArrayLike
 
 _EXACT = 40  # so many terms at an end are added one by one
 _PANELS = 12
@@ -161,11 +161,28 @@ def bell_entropy(
 ) -> Array:
     """The entropy of a bell of counts, or of counts of few different values.
 
+    Args:
+        log_prob: Takes counts with a new leading dim; -inf where there is none.
+        mean: The mean of the counts.
+        variance: Their variance.
+    """
+    return bell_mean(log_prob, lambda count: -log_prob(count), mean, variance)
+
+
+def bell_mean(
+    log_prob: Callable[[Array], Array],
+    function: Callable[[Array], Array],
+    mean: Array,
+    variance: Array,
+) -> Array:
+    """The expectation of a smooth function of a bell of counts.
+
     Where there are many counts in the bell, only some at equal distances: as there are
     eight to a standard deviation, the sum is right to all digits.
 
     Args:
         log_prob: Takes counts with a new leading dim; -inf where there is none.
+        function: Likewise; not asked where there is none.
         mean: The mean of the counts.
         variance: Their variance.
     """
@@ -173,6 +190,40 @@ def bell_entropy(
     mean, spread = jax.lax.stop_gradient(mean), jax.lax.stop_gradient(spread)
     stride = jnp.maximum(jnp.floor(spread / 8), 1.0)
     away = jnp.arange(-160.0, 161.0).reshape((-1,) + (1,) * mean.ndim)
-    log_p = log_prob(jnp.floor(mean) + stride * away)
-    some = jnp.where(log_p > -jnp.inf, log_p, 0.0)
-    return -stride * (jnp.exp(log_p) * some).sum(0)
+    count = jnp.floor(mean) + stride * away
+    log_p = log_prob(count)
+    some = log_p > -jnp.inf
+    value = function(jnp.where(some, count, jnp.floor(mean)))
+    return stride * jnp.where(some, jnp.exp(log_p) * value, 0.0).sum(0)
+
+
+def peaked_entropy(
+    log_prob: Callable[[Array], Array], top: ArrayLike, last: ArrayLike
+) -> Array:
+    """The entropy of counts that fall off from a mode on both sides, or rise from it.
+
+    Near the mode and near both ends the counts are taken one by one; between, ever
+    fewer of them: a bell of any width is seen, and a power of the count near zero.
+
+    Args:
+        log_prob: Takes counts with a new leading dim, between whole numbers as well;
+            -inf where there is none. It must be normalised.
+        top: The mode, a whole float from 0 to `last`.
+        last: The largest count that is possible and not negligible, a whole float.
+    """
+    return entropy_between(log_prob, jnp.zeros_like(top), top) + entropy_between(
+        log_prob, top + 1, last
+    )
+
+
+def entropy_between(
+    log_prob: Callable[[Array], Array], first: ArrayLike, last: ArrayLike
+) -> Array:
+    """What the counts from `first` to `last` add to an entropy; see `log_sum`."""
+    first, last = jnp.broadcast_arrays(first, last)
+    first, last = jax.lax.stop_gradient(first), jax.lax.stop_gradient(last)
+    count, inside, weight = _between(first, last)
+    log_p = log_prob(jnp.where(inside, count, jnp.minimum(first, last)))
+    some = inside & (log_p > -jnp.inf)
+    log_p = jnp.where(some, log_p, 0.0)
+    return -(jnp.where(some, weight, 0.0) * jnp.exp(log_p) * log_p).sum(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -23,7 +25,7 @@ from ppl.distributions._special import (
     log1mexp,
     two_shares,
 )
-from ppl.distributions._sums import log_sum
+from ppl.distributions._sums import entropy_between, log_sum, peaked_entropy
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -134,6 +136,17 @@ class BetaBinomial(Distribution):
         top = jnp.where(peaked, jnp.clip(inside, 0.0, n), jnp.where(a > b, n, 0.0))
         return self._over_batch(top.astype(jnp.result_type(int)))
 
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        a, b, n = as_floats(self.concentration1, self.concentration0, self.total_count)
+        # With two peaks at the ends, the sum may start anywhere between.
+        top = jnp.where((a < 1) & (b < 1), jnp.floor(n / 2), self.mode)
+
+        def log_prob(count: Array) -> Array:
+            return log_beta_binomial(count, n - count, a, b)
+
+        return self._over_batch(peaked_entropy(log_prob, top, n))
+
     def enumerate_support(self, expand: bool = True) -> Array:
         total = known_total("BetaBinomial", self.total_count)
         return self._listed(total + 1, expand=expand)
@@ -241,6 +254,22 @@ class BetaNegativeBinomial(Distribution):
         c = jnp.where(b > 2, b, 3.0) - 1
         finite = r * (a / c) * ((r + c) / c) * ((a + c) / (c - 1))
         return self._over_batch(jnp.where(b > 2, finite, jnp.inf))
+
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum and the integral of its power tail."""
+        a, b, r = jnp.broadcast_arrays(*self._all())
+        (top,) = as_floats(self.mode)
+        near = jnp.floor(1e4 * (1 + self._centre()) + top)
+        far = jnp.floor(_FAR * jnp.maximum(near, jnp.square(a + b + r)))
+        near, far = jax.lax.stop_gradient(near), jax.lax.stop_gradient(far)
+        log_prob = partial(_log_term, a, b, r)
+        last = log_prob(far)
+        beyond = (1 + 1 / b - last) / b * jnp.exp(last + jnp.log(far))
+        return (
+            peaked_entropy(log_prob, top, near)
+            + entropy_between(log_prob, near + 1, far)
+            + beyond
+        )
 
     @property
     def mode(self) -> Array:

@@ -18,7 +18,7 @@ from ppl.distributions._special import (
     softplus,
     stirling_rest,
 )
-from ppl.distributions._sums import log_sum, log_sums_from
+from ppl.distributions._sums import log_sum, log_sums_from, peaked_entropy
 from ppl.distributions.distribution import Distribution, distribution, param
 
 
@@ -145,3 +145,14 @@ class ConwayMaxwellPoisson(Distribution):
     @property
     def mode(self) -> Array:
         return self._top().astype(jnp.result_type(int))
+
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        log_rate, nu = self._all()
+        log_total, top = self._sums()[0], self._top()
+        last = top + jnp.ceil(_reach(log_rate, nu)) + 60
+
+        def log_prob(count: Array) -> Array:
+            return _log_weight(log_rate, nu, count) - log_total
+
+        return peaked_entropy(log_prob, top, last)

@@ -87,6 +87,10 @@ class Delta(Distribution):
     def variance(self) -> Array:
         return jnp.zeros(self.shape(), jnp.result_type(float, self.v))
 
+    @property
+    def mode(self) -> Array:
+        return self.mean
+
     def entropy(self) -> Array:
         """Minus the log density, which the only value always has."""
         return -jnp.broadcast_to(self.log_density, self.batch_shape)

@@ -106,6 +106,15 @@ class Dirichlet(Distribution):
         total = a.sum(-1, keepdims=True)
         return a * (total - a) / (total**2 * (total + 1))
 
+    @property
+    def mode(self) -> Array:
+        """The mode; on an edge or in a corner where the density has no peak inside."""
+        (a,) = as_floats(self.concentration)
+        excess = jnp.maximum(a - 1, 0.0)
+        total = excess.sum(-1, keepdims=True)
+        corner = jax.nn.one_hot(a.argmax(-1), a.shape[-1], dtype=a.dtype)
+        return jnp.where(total > 0, excess / jnp.where(total > 0, total, 1.0), corner)
+
     def entropy(self) -> Array:
         (a,) = as_floats(self.concentration)
         size, total = a.shape[-1], a.sum(-1)

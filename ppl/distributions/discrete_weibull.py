@@ -12,7 +12,7 @@ from ppl.distributions import constraints
 from ppl.distributions._counts import most_count, with_last_digits
 from ppl.distributions._quantiles import count_quantile_of
 from ppl.distributions._special import as_floats, fused, is_whole, log1mexp
-from ppl.distributions._sums import log_sum
+from ppl.distributions._sums import log_sum, peaked_entropy
 from ppl.distributions.distribution import Distribution, distribution, param
 
 _NEGLIGIBLE = 60.0  # minus the log of a probability that adds nothing to a mean
@@ -36,14 +36,18 @@ def _log_sf(q: ArrayLike, beta: ArrayLike, value: ArrayLike) -> Array:
 def _log_prob(q: ArrayLike, beta: ArrayLike, value: ArrayLike) -> Array:
     outside = (value < 0) | ~jnp.asarray(is_whole(value))
     q, beta, count = as_floats(q, beta, jnp.where(outside, 0, value))
+    return jnp.where(outside, -jnp.inf, _log_mass(q, beta, count))
+
+
+def _log_mass(q: Array, beta: Array, count: Array) -> Array:
+    """The log probability of a count, or what is as smooth between counts."""
     rate = -jnp.log(q)
     some = jnp.where(count > 0, count, 1.0)
     size = _power(jnp.log(some), beta)
     step = size * jnp.expm1(beta * jnp.log1p(1 / some))  # (k + 1)^beta - k^beta
     size, step = jnp.where(count > 0, size, 0.0), jnp.where(count > 0, step, 1.0)
     step = jnp.minimum(step, jnp.finfo(step.dtype).max / 2)
-    inside = log1mexp(rate * step) - rate * size
-    return jnp.where(outside, -jnp.inf, inside)
+    return log1mexp(rate * step) - rate * size
 
 
 @distribution
@@ -93,10 +97,15 @@ class DiscreteWeibull(Distribution):
         most = most_count()
         return jnp.where(jnp.asarray(q) >= 1, most, count_quantile_of(self, q, most))
 
+    def _end(self) -> Array:
+        """A count beyond which no probability is worth the name."""
+        rate, beta = jnp.broadcast_arrays(*self._rate())
+        return jnp.exp(jnp.minimum(jnp.log(_NEGLIGIBLE / rate) / beta, 80.0))
+
     def _moment(self, order: int) -> Array:
         """The mean of `k ** order`, 1 or 2, as a sum over the tail probabilities."""
         rate, beta = jnp.broadcast_arrays(*self._rate())
-        end = jnp.exp(jnp.minimum(jnp.log(_NEGLIGIBLE / rate) / beta, 80.0))
+        end = self._end()
 
         def term(k: Array) -> Array:
             tail = -rate * _power(jnp.log1p(k), beta)
@@ -126,3 +135,10 @@ class DiscreteWeibull(Distribution):
         best = jnp.argmax(self.log_prob(near), 0)
         mode = jnp.take_along_axis(near, best[None], 0)[0]
         return mode.astype(jnp.result_type(int))
+
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        q, beta = as_floats(self.q, self.beta)
+        (top,) = as_floats(self.mode)
+        last = jnp.maximum(jnp.ceil(self._end()) + 1, top)
+        return peaked_entropy(lambda count: _log_mass(q, beta, count), top, last)

@@ -308,6 +308,14 @@ class MaskedDistribution(Distribution):
     def variance(self) -> Array:
         return jnp.broadcast_to(self.base_dist.variance, self.shape())
 
+    @property
+    def mode(self) -> Array:
+        return jnp.broadcast_to(self.base_dist.mode, self.shape())
+
+    def entropy(self) -> Array:
+        """Minus the expected log density, which is zero where masked."""
+        return jnp.where(jnp.asarray(self._mask), self.base_dist.entropy(), 0.0)
+
     def enumerate_support(self, expand: bool = True) -> Array:
         return self.base_dist.enumerate_support(expand)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._expectation import over_line
 from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._roots import falling_zero
 from ppl.distributions._special import HALF_LOG_2PI, as_floats, fused
@@ -18,6 +19,8 @@ from ppl.distributions._special_normal import (
     log_tail_sum,
 )
 from ppl.distributions.distribution import Distribution, distribution, param
+
+_SLOW = 2.0  # a rate, in units of the normal part, for which its tail is a long one
 
 
 @fused
@@ -34,6 +37,30 @@ def _log_density(rate: ArrayLike, scale: ArrayLike, away: ArrayLike) -> Array:
     exponential = rate * (0.5 * k * scale - there)
     exponential += log_normal_tail(jnp.where(low, -1.0, k - z))
     return jnp.where(low, normal, exponential)
+
+
+def _entropy(k: Array) -> Array:
+    """The entropy for a normal part of scale one and a rate of `k`."""
+    slow = k < _SLOW
+    low = jnp.where(slow, k, 1.0)
+
+    # All but the mean of log P(N < z - k) has a closed form, and it only matters where
+    # the normal part ends, however long the exponential tail is.
+    def share(t: Array) -> Array:
+        log_share = log_normal_tail(-t)
+        return log_share * jnp.exp(log_share - low * (t + 0.5 * low))
+
+    mean = low * over_line(share, -13.0, jnp.full_like(k, 11.0), 120)
+    by_parts = 1 - jnp.log(low) - 0.5 * low * low - mean
+
+    high = jnp.where(slow, _SLOW, k)
+
+    def surprise(z: Array) -> Array:
+        log_p = _log_density(high, 1.0, z) + jnp.log(high)
+        return -log_p * jnp.exp(log_p)
+
+    whole = over_line(surprise, -10.0, jnp.full_like(k, 26.0), 180)
+    return jnp.where(slow, by_parts, whole)
 
 
 @distribution
@@ -100,3 +127,8 @@ class ExGaussian(Distribution):
         (k,) = as_floats(self.scale * self.rate)
         z = falling_zero(slope, 0.0, jnp.minimum(1 / k, 40.0), k)
         return self._over_batch(self.loc + self.scale * z)
+
+    def entropy(self) -> Array:
+        """The entropy, by a quadrature to all digits."""
+        (k,) = as_floats(self.scale * self.rate)
+        return self._over_batch(_entropy(k) + jnp.log(self.scale))

@@ -30,10 +30,13 @@ from ppl.distributions._row_blocks import sum_in_two
 from ppl.distributions._special import (
     HALF_LOG_2PI,
     as_floats,
+    deviance,
     is_whole,
+    softplus,
     stirling_rest_of_counts,
     two_shares,
 )
+from ppl.distributions._sums import bell_entropy
 from ppl.distributions.constraints import Constraint, namespace, shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -234,6 +237,16 @@ class BernoulliLogitsGLM(AbstractGLM):
         p, q = two_shares(self.predictor)
         return self._over_rows(p * q)
 
+    @property
+    def mode(self) -> Array:
+        return self._over_rows((self.predictor > 0).astype(jnp.result_type(int)))
+
+    def entropy(self) -> Array:
+        logits = self.predictor
+        p, q = two_shares(logits)
+        each = p * softplus(-logits) + q * softplus(logits)
+        return self._over_rows(each).sum(-1)
+
 
 @distribution
 class PoissonLogGLM(AbstractGLM):
@@ -278,6 +291,22 @@ class PoissonLogGLM(AbstractGLM):
     def variance(self) -> Array:
         return self.mean
 
+    @property
+    def mode(self) -> Array:
+        return jnp.floor(self.mean).astype(jnp.result_type(int))
+
+    def entropy(self) -> Array:
+        """By an accurate sum for each row."""
+        rate = self.mean
+
+        def log_prob(count: Array) -> Array:
+            below = count < 0
+            count = jnp.where(below, 0.0, count)
+            inside = -stirling_rest_of_counts(count) - deviance(count, rate)
+            return jnp.where(below, -jnp.inf, inside)
+
+        return bell_entropy(log_prob, rate, rate).sum(-1)
+
 
 @distribution
 class NormalGLM(AbstractGLM):
@@ -320,3 +349,12 @@ class NormalGLM(AbstractGLM):
     def variance(self) -> Array:
         (scale,) = as_floats(self.scale)
         return self._over_rows(jnp.square(scale)[..., None])
+
+    @property
+    def mode(self) -> Array:
+        return self.mean
+
+    def entropy(self) -> Array:
+        (scale,) = as_floats(self.scale)
+        each = self._over_rows((HALF_LOG_2PI + 0.5 + jnp.log(scale))[..., None])
+        return each.sum(-1)

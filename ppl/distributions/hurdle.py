@@ -16,6 +16,7 @@ from ppl.distributions._gates import (
     AbstractGated,
     AbstractGatedByLogits,
     AbstractGatedByProbs,
+    surprise,
 )
 from ppl.distributions._parameters import one_of
 from ppl.distributions._search import count_quantile, smallest
@@ -133,6 +134,15 @@ class AbstractHurdle(AbstractGated):
             return super().mode
         mode = jnp.maximum(self._over_batch(self.base_dist.mode), 1)
         return jnp.where(self.log_prob(mode) > self.log_prob(0), mode, 0)
+
+    def entropy(self) -> Array:
+        """The entropy, from that of the base; as the density is meant, see above."""
+        gate, positive = self._gate, self.base_dist.entropy()
+        if self.is_discrete:
+            none = surprise(self.base_dist.log_prob(jnp.zeros((), int)))
+            log_some = self._log_some()
+            positive = (positive - none) * jnp.exp(-log_some) + log_some
+        return self._over_batch(gate.entropy() + gate.open * positive)
 
 
 @distribution

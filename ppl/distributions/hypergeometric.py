@@ -17,7 +17,7 @@ from ppl.distributions._special import (
     log1mexp,
     stirling_rest,
 )
-from ppl.distributions._sums import log_sum
+from ppl.distributions._sums import log_sum, peaked_entropy
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
 
@@ -149,6 +149,11 @@ class Hypergeometric(Distribution):
         top = jnp.floor((drawn + 1) * ((good + 1) / (total + 2)))
         whole = jnp.clip(top.astype(jnp.result_type(int)), low, high)
         return self._over_batch(whole.astype(jnp.result_type(int)))
+
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        low, high, top = as_floats(*self._ends(), self.mode)
+        return peaked_entropy(lambda k: self._term(low + k), top - low, high - low)
 
     def enumerate_support(self, expand: bool = True) -> Array:
         total, good, drawn = (

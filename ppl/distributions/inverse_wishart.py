@@ -135,6 +135,15 @@ class InverseWishartCholesky(AbstractInverseWishart, w.AbstractOfFactor):
         )
 
     @property
+    def mode(self) -> Array:
+        # With L = scale_tril T, the density is the product of t_ii^-(nu + i) times
+        # exp(-|T^-1|^2 / 2): largest for a diagonal T.
+        count = jnp.arange(1.0, self.event_shape[0] + 1)
+        root = jnp.sqrt(jnp.asarray(self.concentration)[..., None] + count)
+        mode = jnp.tril(self.scale_tril / root[..., None, :])
+        return jnp.broadcast_to(mode, self.shape())
+
+    @property
     def variance(self) -> Array:
         """Of the factor; infinite up to `n + 1` degrees of freedom."""
         size, nu = self.event_shape[0], 2 * self._halves()

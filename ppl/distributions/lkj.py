@@ -133,6 +133,12 @@ class LKJCholesky(Distribution):
         return diagonal[..., None] * jnp.eye(self.dimension, dtype=mean.dtype)
 
     @property
+    def mode(self) -> Array:
+        """The identity; NaN for concentrations below one, of which there is no mode."""
+        peaked = jnp.asarray(self.concentration)[..., None, None] >= 1
+        return jnp.where(peaked, jnp.eye(self.dimension), jnp.nan)
+
+    @property
     def variance(self) -> Array:
         n = self.dimension
         _, variance = self._diagonal_moments()

@@ -15,11 +15,13 @@ from ppl.distributions._counts import binomial
 from ppl.distributions._parameters import ParameterCheck, known, one_of
 from ppl.distributions._special import (
     as_floats,
+    deviance,
     fused,
     is_whole,
     stirling_rest,
     stirling_slope,
 )
+from ppl.distributions._sums import bell_mean
 from ppl.distributions._tables import checks_of_logits, checks_of_probs
 from ppl.distributions.constraints import Constraint, shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
@@ -170,6 +172,28 @@ class AbstractMultinomial(Distribution):
     def variance(self) -> Array:
         n, p = jnp.asarray(self.total_count)[..., None], self._shares()[0]
         return self._over_events(n * p * (1 - p))
+
+    def entropy(self) -> Array:
+        """The entropy, by accurate sums over the binomial counts of the categories."""
+        (n,) = as_floats(self.total_count)
+        p, log_p = self._shares()
+        n, p, log_p = jnp.broadcast_arrays(n[..., None], p, log_p)
+        pair = jnp.stack([p, 1 - p], -1)
+        log_pair = jnp.stack([log_p, _log(1 - p)], -1)
+
+        def log_prob(count: Array) -> Array:
+            outside = (count < 0) | (count > n) | ((count < n) & (p == 1))
+            count = jnp.where(outside, 0.0, count)
+            both = jnp.stack(jnp.broadcast_arrays(count, n - count), -1)
+            args = jnp.broadcast_arrays(both, pair, log_pair)
+            return jnp.where(outside, -jnp.inf, _log_multinomial(*args))
+
+        def cost(count: Array) -> Array:
+            return stirling_rest(count) + deviance(count, n * p)
+
+        costs = bell_mean(log_prob, cost, n * p, n * p * (1 - p))
+        costs = jnp.where((p > 0) & (n > 0), costs, 0.0).sum(-1)
+        return costs - stirling_rest(n[..., 0])
 
 
 @distribution

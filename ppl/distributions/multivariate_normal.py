@@ -105,6 +105,10 @@ class MultivariateNormal(Distribution):
         return jnp.broadcast_to(self.loc, self.batch_shape + self.event_shape)
 
     @property
+    def mode(self) -> Array:
+        return self.mean
+
+    @property
     def variance(self) -> Array:
         variance = jnp.square(self.scale_tril).sum(-1)
         return jnp.broadcast_to(variance, self.batch_shape + self.event_shape)

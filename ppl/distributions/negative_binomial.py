@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from ppl.distributions._parameters import one_of
 from ppl.distributions._quantiles import count_quantile_of
 from ppl.distributions._special import as_floats, fused, is_whole, two_shares
 from ppl.distributions._special_tails import log_betainc
+from ppl.distributions._sums import peaked_entropy
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
 from ppl.distributions.hurdle import HurdleProbs
@@ -120,6 +122,14 @@ class AbstractNegativeBinomial(Distribution):
         top = jnp.floor(jnp.maximum(self._trials().r - 1, 0.0) * self._odds())
         whole = jnp.minimum(top, float(most_count() // 2)).astype(jnp.result_type(int))
         return self._over_batch(whole)
+
+    def entropy(self) -> Array:
+        """The entropy, by an accurate sum."""
+        trials = self._trials()
+        top = jnp.floor(jnp.maximum(trials.r - 1, 0.0) * self._odds())
+        last = jnp.ceil(self._largest()) + 60
+        inside = partial(log_negative_binomial, *trials)
+        return self._over_batch(peaked_entropy(inside, top, jnp.maximum(top, last)))
 
 
 @distribution

@@ -11,6 +11,7 @@ from jax.scipy.special import i0e, i1e
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._expectation import over_line
 from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._roots import falling_zero
 from ppl.distributions._special import (
@@ -96,6 +97,24 @@ def _standard_moments(b: Array) -> tuple[Array, Array]:
     return jnp.where(far, large + surplus, mean), variance
 
 
+def _entropy(b: Array) -> Array:
+    """The entropy for a scale of one, by the softplus inverse of the length."""
+    middle = jax.lax.stop_gradient(b)
+
+    def surprise(w: Array) -> Array:
+        rest = jnp.exp(-jnp.abs(middle + w))
+        length = jnp.maximum(middle + w, 0.0) + jnp.log1p(rest)
+        # Of the length over `b`, without a difference of large numbers.
+        over = jnp.where(middle + w > 0, w, -middle) + jnp.log1p(rest)
+        over = over - (b - middle)
+        log_p = jnp.log(length) - 0.5 * over * over + _log_i0e(length * b)
+        slope = jnp.where(middle + w > 0, 1.0, rest) / (1 + rest)
+        return -log_p * jnp.exp(log_p) * slope
+
+    low = jnp.where(middle > 8, -11.0, -22.0 - middle)
+    return over_line(surprise, low, 11.0, 180)
+
+
 @distribution
 class Rice(Distribution):
     """Rice: how far from the origin a point is that is normal around another one.
@@ -153,3 +172,8 @@ class Rice(Distribution):
         (b,) = as_floats(self.nu / self.scale)
         a = falling_zero(_slope, jnp.maximum(b, 1.0), b + 1, b)
         return self._over_batch(self.scale * a)
+
+    def entropy(self) -> Array:
+        """The entropy, by a quadrature to all digits."""
+        (b,) = as_floats(self.nu / self.scale)
+        return self._over_batch(_entropy(b) + jnp.log(self.scale))

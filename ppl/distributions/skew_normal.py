@@ -10,6 +10,7 @@ from jax.scipy.special import erf
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
+from ppl.distributions._expectation import over_line
 from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._roots import falling_zero
 from ppl.distributions._special import (
@@ -127,3 +128,16 @@ class SkewNormal(Distribution):
         size = jnp.abs(jnp.asarray(self.alpha))
         z = jnp.sign(self.alpha) * falling_zero(slope, 0.0, 1.0, size)
         return self._over_batch(self.loc + self.scale * z)
+
+    def entropy(self) -> Array:
+        r"""The entropy, by a quadrature of $E[\log \Phi(\alpha z)]$ to all digits."""
+        (alpha,) = as_floats(self.alpha)
+        end = 9.5 / jnp.maximum(jnp.abs(alpha), 1.0)
+
+        def term(z: Array) -> Array:
+            log_share = log_normal_tail(-alpha * z)
+            return log_share * jnp.exp(log_share - 0.5 * z * z)
+
+        lost = math.sqrt(2 / math.pi) * over_line(term, -end, end, 96)
+        own = HALF_LOG_2PI + 0.5 - LOG_2 + jnp.log(self.scale)
+        return self._over_batch(own - lost)

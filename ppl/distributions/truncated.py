@@ -16,6 +16,7 @@ from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._between import above_and_below, log_between
 from ppl.distributions._expectation import Quadrature
+from ppl.distributions._gates import surprise
 from ppl.distributions._parameters import ParameterCheck, known
 from ppl.distributions._search import count_between, count_quantile, log_quantile
 from ppl.distributions._special import open_uniform
@@ -154,8 +155,7 @@ class AbstractTruncated(AbstractWrapper):
     def mean(self) -> Array:
         """By quadrature or, for counts, a sum."""
         if self.is_discrete:
-            values, mass = self._masses()
-            return _centered(values, mass)[0]
+            return _centered(*self._masses())[0]
         sign = 1.0 if self._ends[1] is None else -1.0
         heavy = self._heavy(self._base.mean)
         return jnp.where(heavy, sign * jnp.inf, self._quadrature().mean())
@@ -175,16 +175,16 @@ class AbstractTruncated(AbstractWrapper):
         return self._over_batch(jnp.clip(self.base_dist.mode, low, high))
 
     def entropy(self) -> Array:
-        """By quadrature."""
+        """By quadrature or, for counts, a sum."""
         if self.is_discrete:
-            return super().entropy()
+            return surprise(self._masses()[1]).sum(0)
         return self._quadrature().entropy()
 
     def _quadrature(self) -> Quadrature:
         return Quadrature(self, *self._ends)
 
     def _masses(self) -> tuple[Array, Array]:
-        """Counts and their probabilities; NaN where they are spread over too many."""
+        """Counts and their log probabilities; NaN where there are too many of them."""
         q = jnp.finfo(jnp.result_type(float)).epsneg / 4
         low = self._ends[0]
         low = 0 if low is None else low
@@ -193,9 +193,9 @@ class AbstractTruncated(AbstractWrapper):
         first = count_between(self, jnp.asarray(q), low, high)
         last = first + (_MOST_TERMS - 1)
         values = first + jnp.arange(_MOST_TERMS).reshape((-1,) + (1,) * first.ndim)
-        mass = jnp.exp(self.log_prob(values))
+        log_mass = self.log_prob(values)
         enough = self.log_sf(last) < jnp.log(1e-6)
-        return values, jnp.where(enough, mass, jnp.nan)
+        return values, jnp.where(enough, log_mass, jnp.nan)
 
 
 def _whole(rounding: Any, bound: Any, dtype: Any) -> Any:
@@ -212,8 +212,9 @@ def _next(bound: Any, direction: float) -> Array:
     return jnp.where(bound == 0, tiny, near)
 
 
-def _centered(values: Array, mass: Array) -> tuple[Array, Array]:
+def _centered(values: Array, log_mass: Array) -> tuple[Array, Array]:
     """Mean and variance of counts."""
+    mass = jnp.exp(log_mass)
     start = values[0]
     steps = (values - start).astype(mass.dtype)
     mean = (mass * steps).sum(0)

@@ -67,5 +67,10 @@ class Uniform(Distribution):
     def variance(self) -> Array:
         return self._over_batch(jnp.square(self.high - self.low) / 12)
 
+    @property
+    def mode(self) -> Array:
+        """The middle, which is as dense as any other value."""
+        return self.mean
+
     def entropy(self) -> Array:
         return self._over_batch(jnp.log(self.high - self.low))

@@ -106,6 +106,16 @@ class WishartCholesky(AbstractWishart, w.AbstractOfFactor):
         return jnp.broadcast_to(self.scale_tril * mean[..., None, :], self.shape())
 
     @property
+    def mode(self) -> Array:
+        """NaN up to `n` degrees of freedom: there the density has no maximum."""
+        # With L = scale_tril B, the density is of B alone: chi variables, and normal.
+        count = jnp.arange(1.0, self.event_shape[0] + 1)
+        excess = jnp.asarray(self.concentration)[..., None] - count
+        root = jnp.sqrt(jnp.where(excess[..., -1:] > 0, excess, jnp.nan))
+        mode = jnp.tril(self.scale_tril * root[..., None, :])
+        return jnp.broadcast_to(mode, self.shape())
+
+    @property
     def variance(self) -> Array:
         _, variance = w.chi_moments(self._halves())
         squares = jnp.square(self.scale_tril)

@@ -12,6 +12,7 @@ from ppl.distributions._gates import (
     AbstractGated,
     AbstractGatedByLogits,
     AbstractGatedByProbs,
+    surprise,
 )
 from ppl.distributions._parameters import one_of
 from ppl.distributions._search import count_quantile
@@ -78,6 +79,14 @@ class AbstractZeroInflated(AbstractGated):
     def mode(self) -> Array:
         mode = self._over_batch(self.base_dist.mode)
         return jnp.where(self.log_prob(mode) > self.log_prob(0), mode, 0)
+
+    def entropy(self) -> Array:
+        """The entropy, from that of the base."""
+        gate, log_none = self._gate, self.base_dist.log_prob(jnp.zeros((), int))
+        zero = surprise(gate.log_either(log_none))
+        some = self.base_dist.entropy() - surprise(log_none)
+        some += jnp.expm1(log_none) * gate.log_open(gate.open > 0)
+        return self._over_batch(zero + gate.open * some)
 
     @property
     def has_enumerate_support(self) -> bool:  # type: ignore[override]

@@ -353,3 +353,45 @@ def test_draws_are_made_elsewhere():
     target = density(handlers.seed(pair, rng_seed=0))
     assert float(target(jnp.zeros(2))) == float(target(jnp.zeros(2)))
     assert set(latent(draw(pair))) == {"a", "s"}
+
+
+# --- supports that other sites decide -------------------------------------------------
+
+
+def _uniform(a):
+    return dist.Uniform(a, a + 1.0)
+
+
+def _computed_twice(a):
+    return dist.LeftTruncatedDistribution(dist.Pareto(a + 1.0, 1.0), low=a)
+
+
+def _within(a):
+    return dist.TruncatedDistribution(dist.Uniform(a, a + 1), low=1.2 * a, high=a + 0.9)
+
+
+def _moved(a):
+    shift = dist.transforms.AffineTransform(a, 2.0)
+    return dist.TransformedDistribution(dist.Uniform(a, a + 1), shift)
+
+
+def _counts(a):
+    return dist.TruncatedDistribution(dist.Poisson(a), low=jnp.floor(a), high=2 + a)
+
+
+@pytest.mark.parametrize("made", [_uniform, _computed_twice, _within, _moved, _counts])
+def test_a_support_may_be_computed_from_another_site(made):
+    """Asked for outside of the trace, such a support would leak a tracer."""
+
+    def model(y=None):
+        a = ppl.sample("a", dist.HalfNormal())
+        ppl.sample("x", made(a), obs=y if made is _counts else None)
+
+    args = (jnp.asarray(1),) if made is _counts else ()
+    traced = trace_model(model, args, {})
+    assert traced.sites["x"].is_discrete == (made is _counts)
+    density = traced.density
+    position = jnp.full(density.layout.size, 0.3)
+    value, slope = jax.jit(density.value_and_grad)(position)
+    assert np.isfinite(value)
+    assert np.isfinite(slope).all()

@@ -167,7 +167,6 @@ CASES = [
         },
         exactly.copula_of_betas,
         Grid(24.0, 0.25),
-        TWO_MOMENTS,
     ),
     normal_process(
         "CirculantNormal",

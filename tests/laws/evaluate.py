@@ -24,9 +24,9 @@ class Facts(NamedTuple):
     log_prob: np.ndarray
     grads: dict[int, np.ndarray]  # by parameter; the value's is number -1
     cdf: np.ndarray
-    log_cdf: Any  # from here to the moments in float64 only
+    log_cdf: Any  # in float64 only, like the next one
     log_sf: Any
-    moments: dict[str, np.ndarray]
+    moments: dict[str, np.ndarray]  # in float32 the entropy only
     icdf: np.ndarray
     icdf_of_cdf: np.ndarray
 
@@ -91,7 +91,7 @@ def facts(case: Case, x64: bool) -> Facts:
         grads, log_prob = jax.grad(total, has_aux=True)({i: flat[i] for i in by})
         d = case.make(*params)
         tails = (d.log_cdf(x), d.log_sf(x)) if x64 else (None, None)
-        names = MOMENTS if x64 else ()
+        names = MOMENTS if x64 else ("entropy",)
         moments = {n: v for n in names if (v := closed_form(d, n)) is not None}
         return log_prob, grads, d.cdf(x), *tails, moments
 

@@ -222,3 +222,51 @@ def test_tails_sum_the_probabilities_beyond(d, frozen, x):
     assert got == pytest.approx(want, rel=2e-5)
     for leaf in jax.tree.leaves(slope):
         assert leaf.dtype == jax.dtypes.float0 or np.isfinite(leaf).all()
+
+
+# --- entropies ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "r", "want"),
+    [
+        (2.0, 0.5, 3.0, 5.569386259131835),
+        (50.0, 1.2, 20.0, 8.664568737215095),
+        (5.0, 2.5, 0.01, 0.0866259104761641),
+    ],
+)
+def test_the_entropy_of_a_power_tail_goes_to_its_very_end(a, b, r, want, x64):
+    """Truth from mpmath: a sum of 3000 terms, and an integral of the others."""
+    d = dist.BetaNegativeBinomial(a, b, r)
+    assert d.entropy() == pytest.approx(want, rel=1e-12)
+
+
+def test_the_entropy_of_a_narrow_bell_among_many_counts(x64):
+    """Close to that of a normal distribution: the bell has far fewer counts."""
+    d = dist.BetaBinomial(1e5, 3e5, 10**8)
+    normal = 0.5 * np.log(2 * np.pi * np.e * d.variance)
+    assert d.entropy() == pytest.approx(normal, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 40])
+@pytest.mark.parametrize("p", [[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [1e-6, 0.5, 0.499999]])
+def test_entropy_of_multinomial_counts(n, p, x64):
+    want = st.multinomial(n, p).entropy() if n > 0 else 0.0
+    got = dist.MultinomialProbs(jnp.asarray(p), n).entropy()
+    assert got == pytest.approx(want, rel=1e-9, abs=1e-12)
+    by_logits = dist.MultinomialLogits(jnp.log(jnp.asarray(p)), n).entropy()
+    assert by_logits == pytest.approx(want, rel=1e-9, abs=1e-12)
+
+
+def test_entropy_of_many_multinomial_counts_is_nearly_normal():
+    p = jnp.asarray([0.1, 0.6, 0.3])
+    got = dist.MultinomialProbs(p, 10**6).entropy()
+    cov = 10**6 * (jnp.diag(p) - jnp.outer(p, p))[:2, :2]
+    want = jnp.log(2 * jnp.pi * jnp.e) + 0.5 * jnp.linalg.slogdet(cov)[1]
+    assert got == pytest.approx(float(want), abs=1e-4)
+
+
+def test_a_hurdle_before_positive_numbers_has_the_entropy_of_its_parts():
+    d = dist.HurdleGamma(0.25, 2.0, 3.0)
+    x = d.sample(jax.random.key(0), (200_000,))
+    assert d.entropy() == pytest.approx(-float(d.log_prob(x).mean()), abs=0.01)

@@ -343,6 +343,16 @@ def test_mistakes_in_a_model_name_the_site():
         run(X, np.ones(5))
 
 
+@ALL
+def test_moments_are_those_of_the_rows(family):
+    x, intercept, coefficients, _ = some(family, 30)
+    ours, rows = (make(x, intercept, coefficients) for make in FAMILIES[family])
+    rows = rows.to_event(1)
+    for name in ("mean", "variance", "mode"):
+        assert_close(getattr(ours, name), getattr(rows, name), 1e-5)
+    assert_close(ours.entropy(), rows.entropy(), 1e-5)
+
+
 # --- in a model -----------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import ppl.distributions as dist
 from ppl.distributions import constraints as c
 from ppl.distributions import transforms as t
 from tests.laws import cases_multivariate, cases_processes
+from tests.laws.evaluate import closed_form
 from tests.laws.facts_multivariate import DRAWS, assert_close, facts
 
 CASES = [*cases_multivariate.CASES, *cases_processes.CASES]
@@ -82,6 +83,19 @@ def test_density_integrates_to_one_and_to_the_moments(case, x64):
     surprise = -drawn.log_prob.astype(float)
     z = (surprise.mean() - entropy) / (surprise.std() / DRAWS**0.5)
     assert abs(z) < 5
+
+
+HAVE_MODES = [case for case in CASES if closed_form(case.build(), "mode") is not None]
+
+
+@pytest.mark.parametrize("case", HAVE_MODES, ids=lambda case: case.name)
+def test_nothing_is_denser_than_the_mode(case):
+    d, known = case.build(), facts(case)
+    mode = np.asarray(d.mode)
+    assert mode.shape == d.event_shape
+    if np.isfinite(mode).all() and np.all(d.support(mode)):
+        top = float(d.log_prob(mode))
+        assert top >= known.log_prob.max() - 1e-4 * (1 + abs(top))
 
 
 OUTSIDE = [

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import gammaln
 
 from ppl._typing import Array, ArrayLike
 from ppl.distributions._linalg import solve_lower
@@ -21,19 +20,18 @@ from ppl.distributions._special import (
     stirling_rest,
     stirling_slope,
 )
-from ppl.distributions.beta import Beta
+from ppl.distributions.beta import AbstractBeta
 from ppl.distributions.cauchy import Cauchy, HalfCauchy
 from ppl.distributions.dirichlet import Dirichlet
 from ppl.distributions.exponential import Exponential
-from ppl.distributions.gamma import Gamma, InverseGamma
+from ppl.distributions.gamma import AbstractGamma, InverseGamma
 from ppl.distributions.kl.dispatch import register_kl
 from ppl.distributions.laplace import Laplace
+from ppl.distributions.logit_normal import LogitNormal
 from ppl.distributions.multivariate_normal import MultivariateNormal
+from ppl.distributions.nakagami import Nakagami
 from ppl.distributions.normal import HalfNormal, LogNormal, Normal
 from ppl.distributions.uniform import Uniform
-from ppl.distributions.weibull import Weibull
-
-_ONE = 1 + np.euler_gamma
 
 # --- normal and its relatives ---------------------------------------------------------
 
@@ -51,7 +49,10 @@ def _half_normal(p: HalfNormal, q: HalfNormal) -> Array:
 
 @register_kl(Normal, Normal)
 @register_kl(LogNormal, LogNormal)
-def _normal(p: Normal | LogNormal, q: Normal | LogNormal) -> Array:
+@register_kl(LogitNormal, LogitNormal)
+def _normal(
+    p: Normal | LogNormal | LogitNormal, q: Normal | LogNormal | LogitNormal
+) -> Array:
     gap = jnp.square((p.loc - q.loc) / q.scale)
     return _spread(p.scale / q.scale) + 0.5 * gap
 
@@ -83,34 +84,39 @@ def gamma_divergence(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike) -> 
     return deviance(c, a * (d / b)) + _rest(c, a)
 
 
-@register_kl(Gamma, Gamma)
+GammaLike = AbstractGamma | Exponential
+
+
+def as_gamma(d: GammaLike) -> tuple[Array, Array]:
+    """The shape and the rate of a gamma distribution under whatever name."""
+    if isinstance(d, Exponential):
+        (rate,) = as_floats(d.rate)
+        return jnp.ones_like(rate), rate
+    return d._both()
+
+
+@register_kl(AbstractGamma, AbstractGamma)
+@register_kl(AbstractGamma, Exponential)
+@register_kl(Exponential, AbstractGamma)
+def _gamma(p: GammaLike, q: GammaLike) -> Array:
+    return gamma_divergence(*as_gamma(p), *as_gamma(q))
+
+
 @register_kl(InverseGamma, InverseGamma)
-def _gamma(p: Gamma | InverseGamma, q: Gamma | InverseGamma) -> Array:
+def _inverse_gamma(p: InverseGamma, q: InverseGamma) -> Array:
     return gamma_divergence(p.concentration, p.rate, q.concentration, q.rate)
+
+
+@register_kl(Nakagami, Nakagami)
+def _nakagami(p: Nakagami, q: Nakagami) -> Array:
+    """The square of such a variable is a gamma variable."""
+    a, mean, c, other = as_floats(p.concentration, p.spread, q.concentration, q.spread)
+    return gamma_divergence(a, a / mean, c, c / other)
 
 
 @register_kl(Exponential, Exponential)
 def _exponential(p: Exponential, q: Exponential) -> Array:
     return deviance(1.0, q.rate / p.rate)
-
-
-@register_kl(Exponential, Gamma)
-def _exponential_gamma(p: Exponential, q: Gamma) -> Array:
-    return gamma_divergence(1.0, p.rate, q.concentration, q.rate)
-
-
-@register_kl(Gamma, Exponential)
-def _gamma_exponential(p: Gamma, q: Exponential) -> Array:
-    return gamma_divergence(p.concentration, p.rate, 1.0, q.rate)
-
-
-@register_kl(Weibull, Gamma)
-def _weibull_gamma(p: Weibull, q: Gamma) -> Array:
-    """By the mean logarithm of a Weibull variable, log scale - Euler's constant / k."""
-    k, a = as_floats(p.concentration, q.concentration)
-    size = jnp.log(q.rate * p.scale)
-    mean = jnp.exp(size + gammaln(1 + 1 / k))
-    return jnp.log(k) + gammaln(a) + a * (np.euler_gamma / k - size) + mean - _ONE
 
 
 def _dirichlet_divergence(p: Array, q: Array) -> Array:
@@ -121,13 +127,10 @@ def _dirichlet_divergence(p: Array, q: Array) -> Array:
     return parts.sum(-1) - _rest(total_q, total_p)
 
 
-@register_kl(Beta, Beta)
-def _beta(p: Beta, q: Beta) -> Array:
-    a, b, c, d = as_floats(
-        p.concentration1, p.concentration0, q.concentration1, q.concentration0
-    )
-    ab = jnp.stack(jnp.broadcast_arrays(a, b), -1)
-    return _dirichlet_divergence(ab, jnp.stack(jnp.broadcast_arrays(c, d), -1))
+@register_kl(AbstractBeta, AbstractBeta)
+def _beta(p: AbstractBeta, q: AbstractBeta) -> Array:
+    first, second = (jnp.stack(jnp.broadcast_arrays(*d._powers()), -1) for d in (p, q))
+    return _dirichlet_divergence(first, second)
 
 
 @register_kl(Dirichlet, Dirichlet)

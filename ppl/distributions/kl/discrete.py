@@ -20,6 +20,7 @@ from ppl.distributions.categorical import (
 )
 from ppl.distributions.geometric import AbstractGeometric
 from ppl.distributions.kl.dispatch import no_formula, register_kl
+from ppl.distributions.multinomial import AbstractMultinomial
 from ppl.distributions.poisson import Poisson
 
 
@@ -78,17 +79,34 @@ def _bernoulli(p: AbstractBernoulli, q: AbstractBernoulli) -> Array:
     return _two_outcomes(p, q)
 
 
+@register_kl(AbstractBernoulli, Poisson)
+def _bernoulli_poisson(p: AbstractBernoulli, q: Poisson) -> Array:
+    yes, no = p._shares()
+    log_yes, log_no = (jnp.where(s > 0, _log(s), 0.0) for s in (yes, no))
+    (rate,) = as_floats(q.rate)
+    logs = log_yes - _log(rate)
+    return no * log_no + jnp.where(yes > 0, yes * logs, 0.0) + rate
+
+
 @register_kl(AbstractBinomial, AbstractBinomial)
 def _binomial(p: AbstractBinomial, q: AbstractBinomial) -> Array:
-    """The numbers of trials must be equal; with more in `p` it is infinite."""
+    return _of_trials(p, q, _two_outcomes(p, q))
+
+
+Trials = AbstractBinomial | AbstractMultinomial
+
+
+def _of_trials(p: Trials, q: Trials, each: Array) -> Array:
+    """The numbers of trials must be equal; with more or fewer in `p` it is infinite."""
     mine, theirs = known(p.total_count), known(q.total_count)
     fewer = mine < theirs
-    if not isinstance(fewer, Tracer) and np.any(fewer):
+    possible = isinstance(p, AbstractBinomial)  # all counts of `p` are some of `q`
+    if possible and not isinstance(fewer, Tracer) and np.any(fewer):
         raise no_formula(p, q, " of more trials")
-    result = jnp.asarray(mine) * _two_outcomes(p, q)
+    result = jnp.asarray(mine) * each
     result = jnp.where(mine == 0, 0.0, result)
     result = jnp.where(mine > theirs, jnp.inf, result)
-    return jnp.where(fewer, jnp.nan, result)
+    return jnp.where(fewer, jnp.nan if possible else jnp.inf, result)
 
 
 # --- many outcomes --------------------------------------------------------------------
@@ -121,3 +139,9 @@ def _categorical(p: AbstractCategorical, q: AbstractCategorical) -> Array:
             value=(probs.shape[-1], log_q.shape[-1]),
         )
     return categorical_divergence(probs, _log_table(p), log_q)
+
+
+@register_kl(AbstractMultinomial, AbstractMultinomial)
+def _multinomial(p: AbstractMultinomial, q: AbstractMultinomial) -> Array:
+    probs, log_p = p._shares()
+    return _of_trials(p, q, categorical_divergence(probs, log_p, q._shares()[1]))

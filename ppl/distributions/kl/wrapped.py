@@ -12,8 +12,6 @@ from ppl.distributions.distribution import (
     MaskedDistribution,
 )
 from ppl.distributions.kl.dispatch import kl_divergence, no_formula, register_kl
-from ppl.distributions.multivariate_normal import MultivariateNormal
-from ppl.distributions.normal import Normal
 from ppl.distributions.transformed import TransformedDistribution
 from ppl.distributions.transforms.scalar import AbsTransform
 
@@ -34,32 +32,6 @@ def _independent(p: Independent, q: Independent) -> Array:
     shared = min(p.reinterpreted_batch_ndims, q.reinterpreted_batch_ndims)
     inner = kl_divergence(_outer(p, shared), _outer(q, shared))
     return inner.sum(tuple(range(-shared, 0)))
-
-
-def _as_joint(d: Independent) -> MultivariateNormal | None:
-    """Independent normal variables as one vector, or None for anything else."""
-    if not isinstance(d.base_dist, Normal) or d.reinterpreted_batch_ndims != 1:
-        return None
-    base = d.base_dist
-    scale = jnp.broadcast_to(base.scale, base.batch_shape)
-    size = base.batch_shape[-1]
-    diagonal = scale[..., None] * jnp.eye(size, dtype=scale.dtype)
-    loc = jnp.broadcast_to(base.loc, base.batch_shape)
-    return MultivariateNormal(loc, scale_tril=diagonal, validate_args=False)
-
-
-@register_kl(Independent, MultivariateNormal)
-def _independent_joint(p: Independent, q: MultivariateNormal) -> Array:
-    if (joint := _as_joint(p)) is None:
-        raise no_formula(p, q)
-    return kl_divergence(joint, q)
-
-
-@register_kl(MultivariateNormal, Independent)
-def _joint_independent(p: MultivariateNormal, q: Independent) -> Array:
-    if (joint := _as_joint(q)) is None:
-        raise no_formula(p, q)
-    return kl_divergence(p, joint)
 
 
 @register_kl(MaskedDistribution, MaskedDistribution)
