@@ -133,3 +133,11 @@ class Dependent(Constraint):
     """A set that depends on what is not known here; it cannot be checked."""
 
     rule = "must lie in a set that depends on other values"  # type: ignore[assignment]
+
+    def feasible_like(self, prototype: ArrayLike) -> Any:
+        raise TypeError(
+            "the support of this distribution is not known, so there is no place to "
+            "start from: observe the site (obs=, condition), or say the support, as in "
+            "as_distribution(fn, support=constraints.positive) for one of another "
+            "package."
+        )

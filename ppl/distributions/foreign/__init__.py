@@ -1,4 +1,4 @@
-"""Distributions of other packages in models: TFP on JAX, FlowJAX, frozen ones of SciPy.
+"""Distributions of TFP on JAX, Distrax, FlowJAX, and frozen ones of SciPy in models.
 
 They are known by their methods, and no such package is imported. `ppl.sample` adapts
 what it is given; `as_distribution` does it by hand, where the support has to be said.

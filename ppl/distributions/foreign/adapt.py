@@ -13,24 +13,25 @@ from ppl.distributions.foreign.frozen import (
     SciPyDistribution,
     SciPyMass,
 )
-from ppl.distributions.foreign.tfp import TFPDistribution, TFPLike
+from ppl.distributions.foreign.tfp import DistraxLike, TFPDistribution, TFPLike
 
 
 def as_distribution(fn: Any, support: Constraint | None = None) -> Distribution:
     """`fn` as a distribution that models can use.
 
     Args:
-        fn: A distribution of TFP on JAX, of FlowJAX, or a frozen one of SciPy, of which
-            only the log density is used, and which has no gradient.
+        fn: A distribution of TFP on JAX, of Distrax, of FlowJAX, or a frozen one of
+            SciPy, of which only the log density is used, and which has no gradient.
         support: The set of its values. By default that of TFP's default bijector, for
-            FlowJAX all real arrays, for SciPy what `fn.support()` says.
+            FlowJAX all real arrays, for SciPy what `fn.support()` says; Distrax does
+            not tell.
 
     Raises:
         ArgumentTypeError: It is none of these.
     """
     if isinstance(fn, Distribution):
         return fn
-    if isinstance(fn, TFPLike):
+    if isinstance(fn, TFPLike | DistraxLike):
         return TFPDistribution(fn, support)
     if isinstance(fn, FlowJAXLike):
         return FlowJAXDistribution(fn, support)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 
 from ppl._errors import ArgumentTypeError
@@ -59,6 +60,8 @@ class FlowJAXDistribution(AbstractForeign):
         return constraints.real
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
+        if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+            key = jax.random.wrap_key_data(key)  # it takes no raw keys
         return self.fn.sample(key, (*sample_shape, *self.batch_shape))
 
     def log_prob(self, value: ArrayLike) -> Array:

@@ -1,4 +1,4 @@
-"""Distributions of TensorFlow Probability on JAX."""
+"""Distributions of TensorFlow Probability on JAX, and of Distrax, which are alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ppl._errors import ArgumentTypeError
 from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -31,19 +32,45 @@ class TFPLike(Protocol):
     def experimental_default_event_space_bijector(self) -> Any: ...
 
 
+@runtime_checkable
+class DistraxLike(Protocol):
+    """What is asked of a distribution of Distrax, which does not know its support."""
+
+    batch_shape: Any
+    event_shape: Any
+
+    def log_prob(self, value: Any) -> Any: ...
+    def sample(self, *, seed: Any = None, sample_shape: Any = ()) -> Any: ...
+    def sample_and_log_prob(
+        self, *, seed: Any = None, sample_shape: Any = ()
+    ) -> Any: ...
+
+
 @distribution
 class TFPDistribution(AbstractForeign):
-    """A distribution of TensorFlow Probability on JAX.
+    """A distribution of TensorFlow Probability on JAX, or of Distrax.
 
     Args:
-        fn: The distribution.
+        fn: The distribution, of single arrays.
         support: The set of its values; by default what its default bijector reaches.
+            Distrax does not tell, so say it where the site is not observed.
     """
 
     opaque: Opaque
     _given: Constraint | None = static()
     _batch: Shape = static()
     __init__ = AbstractForeign.__init__
+
+    def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
+        parts = self.fn.event_shape
+        if isinstance(parts, dict) or not all(np.ndim(n) == 0 for n in tuple(parts)):
+            raise ArgumentTypeError(
+                f"{type(self.fn).__name__} is a joint distribution of several arrays, "
+                f"of event shape {parts}; a site holds a single array.",
+                value=self.fn,
+                hint="Write one sample statement for each of its parts.",
+            )
+        super()._prepare(validate_args)
 
     @property
     def _own_batch(self) -> Shape:
@@ -54,8 +81,9 @@ class TFPDistribution(AbstractForeign):
         return tuple(int(n) for n in self.fn.event_shape)
 
     def _default_support(self) -> Constraint:
-        bijector = self.fn.experimental_default_event_space_bijector()
-        if bijector is None:  # a discrete distribution
+        fn = self.fn
+        known = isinstance(fn, TFPLike)
+        if not known or fn.experimental_default_event_space_bijector() is None:
             return constraints.independent(constraints.dependent, self.event_dim)
         return BijectorImage(self)
 
@@ -65,7 +93,8 @@ class TFPDistribution(AbstractForeign):
         wider = [i for i, n in enumerate(own) if n != batch[lead + i]]
         prefix = (*sample_shape, *batch[:lead])
         extra = tuple(batch[lead + i] for i in wider)
-        draws = jnp.asarray(self.fn.sample((*prefix, *extra), seed=key))
+        shape = (*prefix, *extra)
+        draws = jnp.asarray(self.fn.sample(sample_shape=shape, seed=key))
         for done, i in enumerate(wider):  # a dim of length 1 becomes one of draws
             at = len(prefix) + len(wider) - done + i
             draws = jnp.moveaxis(jnp.squeeze(draws, at), len(prefix), at - 1)
@@ -123,12 +152,15 @@ class TFPBijector(Transform):
     def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
         x, bijector = as_float(x), self._bijector
         dims = len(self._free_shape())
-        return bijector.forward(x), bijector.forward_log_det_jacobian(x, dims)
+        log_det = bijector.forward_log_det_jacobian(x, dims)
+        # Where it is constant it comes as one number, whatever the batch.
+        return bijector.forward(x), jnp.broadcast_to(log_det, x.shape[: x.ndim - dims])
 
     def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
         y, bijector = as_float(y), self._bijector
         dims = self.of.event_dim
-        return bijector.inverse(y), bijector.inverse_log_det_jacobian(y, dims)
+        log_det = bijector.inverse_log_det_jacobian(y, dims)
+        return bijector.inverse(y), jnp.broadcast_to(log_det, y.shape[: y.ndim - dims])
 
     def forward_shape(self, shape: Shape) -> Shape:
         cut = len(shape) - len(self._free_shape())
