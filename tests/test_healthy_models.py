@@ -53,6 +53,14 @@ def covariance_that_is_singular_far_out(x):
     sample("f", dist.MultivariateNormal(jnp.zeros(40), kernel))
 
 
+@healthy(np.linspace(0.1, 6.2, 9), np.array([0.5, 0.5, 0.9, 2.0]))
+def angles_up_to_two_pi_and_values_on_the_bound_of_a_truncation(phi, waits):
+    centre = sample("centre", dist.VonMises(0.0, 1.0))
+    sample("phi", dist.VonMises(centre, 2.0), obs=phi)
+    loc = sample("loc", dist.Normal())
+    sample("waits", dist.TruncatedNormal(loc, 1.0, low=0.5), obs=waits)
+
+
 @healthy(np.random.default_rng(0).normal(size=(20, 3)))
 def correlated(y):
     chol = sample("chol", dist.LKJCholesky(3, 2.0))

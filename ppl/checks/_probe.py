@@ -168,6 +168,8 @@ def judge(xp: Any, site: Sample) -> tuple[Any, Any, Constraint] | None:
         support = support.base
     if constraints.is_dependent(support):
         return None
+    if unwrapped(site.fn).is_circular:  # an angle from 0 to 2 pi is as good
+        support = constraints.real
     value = xp.broadcast_to(xp.asarray(site.value), site.fn.shape())
     try:
         wrong = ~xp.asarray(support(value))

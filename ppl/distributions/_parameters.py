@@ -139,7 +139,9 @@ def parameter_error(
     """The error for a broken parameter rule: which, where, how many, what to do."""
     where, count, shown = "", "", known(check.value)
     traced = isinstance(shown, Tracer)
-    if ok.ndim:
+    if ok.ndim and ok.size == 1 and not traced:
+        shown = np.asarray(shown).reshape(np.shape(shown)[ok.ndim :])
+    elif ok.ndim:
         first = tuple(int(i) for i in np.argwhere(~ok)[0])
         where = f"[{', '.join(map(str, first))}]"
         count = f" ({int((~ok).sum())} of {ok.size} wrong)"
@@ -224,19 +226,34 @@ class AbstractParametrised:
             self.check_parameters()
 
     def _align(self) -> None:
-        """Give arrays of lower batch rank leading ones.
+        """Give parameters of lower batch rank leading dims of length one.
 
         A mapped axis goes in front of every leaf; only leaves of equal rank still
-        broadcast as they did inside the map.
+        broadcast as they did inside the map. So plain numbers beside arrays become
+        arrays, too, of the type that they would have had in arithmetic with these.
         """
         rank = len(self.batch_shape)
-        for name, constraint in self.parameter_constraints().items():
+        if not rank:
+            return
+        named = self.parameter_constraints()
+        for name, constraint in named.items():
             value = getattr(self, name)
             lacking = rank - (len(shape_of(value)) - constraint.event_dim)
-            traced = isinstance(value, jax.Array)
-            if lacking > 0 and (traced or len(shape_of(value))):
+            if lacking <= 0:
+                continue
+            if isinstance(value, float | int) and not isinstance(value, np.generic):
+                value = np.asarray(value, self._dtype_beside(value))
+            if isinstance(value, jax.Array | np.ndarray | np.generic):
                 shape = (1,) * lacking + shape_of(value)
                 object.__setattr__(self, name, value.reshape(shape))
+
+    def _dtype_beside(self, number: float) -> Any:
+        """The type of a plain number in arithmetic with the other parameters."""
+        if not isinstance(number, float):
+            return jnp.result_type(number)
+        others = (getattr(self, name) for name in self.parameter_constraints())
+        arrays = [v for v in others if hasattr(v, "dtype")]
+        return jnp.result_type(*arrays, number) if arrays else jnp.result_type(number)
 
     def parameter_checks(self) -> list[ParameterCheck]:
         """The verdicts on all parameters, traced or concrete, of one batch shape each.

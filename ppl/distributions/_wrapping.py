@@ -57,7 +57,7 @@ def ends_of(support: Constraint) -> tuple[Any, Any]:
 
 
 def between_ends(low: Any, high: Any, *, discrete: bool) -> Constraint:
-    """All (whole) numbers between two bounds, either of which may be None."""
+    """All (whole) numbers between two bounds, both included; either may be None."""
     if discrete:
         if high is not None:
             return constraints.integer_interval(0 if low is None else low, high)
@@ -65,9 +65,9 @@ def between_ends(low: Any, high: Any, *, discrete: bool) -> Constraint:
     if low is None and high is None:
         return constraints.real
     if high is None:
-        return constraints.greater_than(low)
+        return constraints.greater_than_eq(low)
     if low is None:
-        return constraints.less_than(high)
+        return constraints.less_than_eq(high)
     return constraints.interval(low, high)
 
 

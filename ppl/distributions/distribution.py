@@ -49,6 +49,7 @@ class Distribution(AbstractParametrised):
     support: Any  # a Constraint, or a property that returns one
     has_rsample: bool = False  # sampling is differentiable in every parameter
     has_enumerate_support: bool = False
+    is_circular: bool = False  # full turns leave the density of a value as it is
 
     # --- shapes -----------------------------------------------------------------------
 
@@ -267,6 +268,15 @@ class MaskedDistribution(Distribution):
         mask = self._mask
         if not isinstance(mask, bool) and getattr(mask, "dtype", None) != np.bool_:
             raise ArgumentError(f"a mask must be boolean, got {mask!r}.", value=mask)
+        # Of equal rank, as the parameters of a family: see `_align`.
+        rank = max(len(shape_of(mask)), len(self.base_dist.batch_shape))
+        if lacking := rank - len(shape_of(mask)):
+            mask = np.asarray(mask) if isinstance(mask, bool) else mask
+            mask = mask.reshape((1,) * lacking + mask.shape)
+            object.__setattr__(self, "_mask", mask)
+        if lacking := rank - len(self.base_dist.batch_shape):
+            base = self.base_dist.expand((1,) * lacking + self.base_dist.batch_shape)
+            object.__setattr__(self, "base_dist", base)
 
     @property
     def support(self) -> Constraint:

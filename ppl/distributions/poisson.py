@@ -11,6 +11,7 @@ from ppl._pytree import static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._counts import poisson
+from ppl.distributions._parameters import known
 from ppl.distributions._quantiles import count_quantile_of
 from ppl.distributions._special import (
     as_floats,
@@ -52,8 +53,9 @@ class Poisson(Distribution):
     support = constraints.nonnegative_integer
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        if not isinstance(self.rate, Tracer):
-            largest = float(np.max(self.rate, initial=0.0))
+        rate = known(self.rate)
+        if not isinstance(rate, Tracer):
+            largest = float(np.max(rate, initial=0.0))
             bound = jnp.iinfo(jnp.result_type(int)).max
             if largest + 10 * largest**0.5 > bound:
                 raise ArgumentError(

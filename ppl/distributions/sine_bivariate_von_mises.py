@@ -33,6 +33,8 @@ class SineBivariateVonMises(Distribution):
     10,000, the normaliser loses digits and draws take long. (H. Singh, V. Hnizdo, E.
     Demchuk, 2002, "Probabilistic model for two dependent circular variables".)
 
+    Full turns do not change it; draws are angles from -pi to pi.
+
     Args:
         phi_loc: The centre $\mu_1$, in [-pi, pi], shape `(...)`.
         psi_loc: The centre $\mu_2$.
@@ -49,6 +51,7 @@ class SineBivariateVonMises(Distribution):
     psi_concentration: ArrayLike = param(constraints.positive)
     correlation: ArrayLike = param(constraints.real)
     support = constraints.independent(constraints.circular, 1)
+    is_circular = True
 
     def __init__(
         self,
@@ -124,13 +127,15 @@ class SineBivariateVonMises(Distribution):
 
     def log_prob(self, value: ArrayLike) -> Array:
         (value, phi, psi) = as_floats(value, self.phi_loc, self.psi_loc)
+        angles = jnp.isfinite(value).all(-1)
+        value = jnp.where(angles[..., None], value, 0.0)
         first, second, correlation = self._floats()
         a, b = value[..., 0] - phi, value[..., 1] - psi
         cosines = first * jnp.square(jnp.sin(0.5 * a))
         cosines = cosines + second * jnp.square(jnp.sin(0.5 * b))
         together = correlation * jnp.sin(a) * jnp.sin(b)
         log_prob = together - 2 * cosines - self._log_normaliser()
-        return jnp.where(self.support(value), log_prob, -jnp.inf)
+        return jnp.where(angles, log_prob, -jnp.inf)
 
     def _centre(self) -> Array:
         """Where `_log_marginal(s) + log(s (1 - s)) / 2` is largest, by bisection."""

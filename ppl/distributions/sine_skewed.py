@@ -24,6 +24,8 @@ class SineSkewed(Distribution):
     (J. Ameijeiras-Alonso, C. Ley, 2022, "Sine-skewed toroidal distributions and their
     application in protein bioinformatics".)
 
+    Full turns do not change the density, if they do not change that of the base.
+
     Args:
         base_dist: Symmetric about its `mean` $\mu$, with event shape `(n,)`.
         skewness: The numbers $s$, shape `(..., n)`; their absolute values sum to at
@@ -34,6 +36,7 @@ class SineSkewed(Distribution):
     base_dist: Distribution
     skewness: ArrayLike = param(constraints.real_vector)
     support = constraints.independent(constraints.circular, 1)
+    is_circular = True
 
     def __init__(
         self,

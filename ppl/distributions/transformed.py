@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ppl._errors import ArgumentError, ShapeError
 from ppl._pytree import replace
@@ -21,7 +23,11 @@ from ppl.distributions.transforms.base import (
     sum_rightmost,
     with_event_dims,
 )
+from ppl.distributions.transforms.monotone import AbstractMonotoneTransform
 from ppl.distributions.transforms.scalar import AffineTransform
+
+# What the parameters of elementwise transforms are called.
+_ELEMENTWISE = ("loc", "scale", "low", "high", "bound", "exponent")
 
 
 @distribution
@@ -64,7 +70,8 @@ class TransformedDistribution(Distribution):
             )
         chain = ComposeTransform(tuple(transforms))
         base = _fitted(base_distribution, chain)
-        self._set(base_dist=base, transforms=chain.parts, validate_args=validate_args)
+        parts = _of_equal_rank(base, chain.parts)
+        self._set(base_dist=base, transforms=parts, validate_args=validate_args)
 
     def _prepare(self, validate_args: bool | None) -> None:  # noqa: FBT001
         del validate_args  # the base has been checked
@@ -182,3 +189,36 @@ def _fitted(base: Distribution, chain: ComposeTransform) -> Distribution:
             f"{wanted[len(batch) :]}, but {type(base).__name__} has {base.event_shape}."
         )
     return base.expand(batch).to_event(max(needed - base.event_dim, 0))
+
+
+def _of_equal_rank(
+    base: Distribution, parts: tuple[Transform, ...]
+) -> tuple[Transform, ...]:
+    """Elementwise transforms, their parameters with as many dims as the values.
+
+    Like the parameters of a family, so that a mapped axis goes in front of all.
+    """
+    floats = [
+        leaf
+        for leaf in jax.tree.leaves((base, parts))
+        if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
+    dtype, shape, result = jnp.result_type(*floats, 0.0), base.shape(), []
+    for part in parts:
+        shape = part.forward_shape(shape)
+        if isinstance(part, AbstractMonotoneTransform):
+            part = _raised(part, len(shape), dtype)
+        result.append(part)
+    return tuple(result)
+
+
+def _raised(part: Transform, rank: int, dtype: Any) -> Transform:
+    changes = {}
+    for name in _ELEMENTWISE:
+        value = getattr(part, name, None)
+        if isinstance(value, float | int) and not isinstance(value, np.generic):
+            value = np.asarray(value, dtype)
+        if isinstance(value, jax.Array | np.ndarray | np.generic) and value.ndim < rank:
+            shape = (1,) * (rank - value.ndim) + value.shape
+            changes[name] = value.reshape(shape)
+    return replace(part, **changes) if changes else part

@@ -138,7 +138,7 @@ class AbstractTruncated(AbstractWrapper):
             high = most if high is None else high
             return count_between(self, u, 0 if low is None else low, high)
         x = self.icdf(u)
-        # An open end may be the nearest float to a draw.
+        # The bound may be the nearest float to a draw, and one of an open base, too.
         if high is None:
             x = jnp.maximum(x, _next(low, jnp.inf))
         elif low is None:
@@ -223,7 +223,7 @@ def _centered(values: Array, log_mass: Array) -> tuple[Array, Array]:
 
 @distribution
 class LeftTruncatedDistribution(AbstractTruncated):
-    """A distribution given that it exceeds a bound (or, of counts, reaches it).
+    """A distribution given that it is not below a bound.
 
     Args:
         base_dist: Any distribution of numbers with a cdf.

@@ -113,8 +113,10 @@ def _centred(key: Key, concentration: Array, shape: Shape) -> Array:
 class VonMises(Distribution):
     r"""Von Mises, the normal distribution of the circle, on angles from -pi to pi.
 
-    Its density is $\exp(\kappa \cos(x - \mu)) / (2 \pi I_0(\kappa))$. `mean` is the
-    mean direction, and `variance` the circular one, $1 - I_1(\kappa) / I_0(\kappa)$.
+    Its density is $\exp(\kappa \cos(x - \mu)) / (2 \pi I_0(\kappa))$. Full turns do not
+    change it: data may come from 0 to 2 pi, while draws, quantiles and `cdf` are those
+    from -pi to pi. `mean` is the mean direction, and `variance` the circular one,
+    $1 - I_1(\kappa) / I_0(\kappa)$.
 
     Args:
         loc: The mean direction $\mu$, any angle, of shape `batch_shape`.
@@ -124,6 +126,7 @@ class VonMises(Distribution):
     loc: ArrayLike = param(constraints.real)
     concentration: ArrayLike = param(constraints.positive)
     support = constraints.circular
+    is_circular = True
 
     def _both(self) -> tuple[Array, Array]:
         loc, concentration = as_floats(self.loc, self.concentration)
@@ -135,9 +138,11 @@ class VonMises(Distribution):
 
     def log_prob(self, value: ArrayLike) -> Array:
         loc, concentration, x = as_floats(self.loc, self.concentration, value)
-        fall = 2 * concentration * jnp.square(jnp.sin(0.5 * (x - loc)))
+        angle = jnp.isfinite(x)
+        gap = jnp.where(angle, x, loc) - loc
+        fall = 2 * concentration * jnp.square(jnp.sin(0.5 * gap))
         inside = -fall - _LOG_2PI - jnp.log(i0e(concentration))
-        return jnp.where(jnp.abs(x) > math.pi, -jnp.inf, inside)
+        return jnp.where(angle, inside, jnp.where(jnp.isnan(x), jnp.nan, -jnp.inf))
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))

@@ -111,3 +111,58 @@ def test_angles_far_from_the_mean_direction_are_wrapped():
     np.testing.assert_allclose(
         dist.VonMises(3.1, 50.0).log_prob(x), turned.log_prob(x), rtol=1e-4
     )
+
+
+CIRCULAR = {
+    "VonMises": dist.VonMises(2.0, 3.0),
+    "SineBivariateVonMises": dist.SineBivariateVonMises(1.0, -2.0, 2.0, 1.5, -0.5),
+    "SineSkewed": dist.SineSkewed(
+        dist.SineBivariateVonMises(1.0, -2.0, 2.0, 1.5, -0.5), np.array([0.3, -0.4])
+    ),
+    "SineSkewed of VonMises": dist.SineSkewed(
+        dist.VonMises(np.array([1.0, 3.0]), 2.0).to_event(1), np.array([0.3, -0.4])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CIRCULAR)
+def test_full_turns_leave_a_density_as_it_is(name):
+    d = CIRCULAR[name]
+    x = d.sample(jax.random.key(2), (50,))
+    want = d.log_prob(x)
+    for turns in (-1, 1, 2):
+        got = d.log_prob(x + np.float32(2 * np.pi * turns))
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+    positive = np.mod(np.asarray(x), 2 * np.pi)
+    slopes = jax.grad(lambda x: d.log_prob(x).sum())(positive)
+    assert np.isfinite(slopes).all()
+    assert not np.all(d.support(positive))  # it says where draws are
+    assert d.log_prob(np.full(d.event_shape, np.inf)) == -np.inf
+
+
+def test_circular_densities_are_those_of_numpyro_beyond_a_turn():
+    numpyro = pytest.importorskip("numpyro.distributions")
+    x = np.linspace(-4.0, 7.0, 23, dtype=np.float32)
+    want = numpyro.VonMises(2.0, 3.0, validate_args=False).log_prob(x)
+    np.testing.assert_allclose(dist.VonMises(2.0, 3.0).log_prob(x), want, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("d", "bound"),
+    [
+        (dist.TruncatedNormal(0.0, 1.0, low=0.5), 0.5),
+        (dist.TruncatedCauchy(0.0, 1.0, high=0.5), 0.5),
+        (dist.TruncatedNormal(0.0, 1.0, low=0.5, high=2.0), 0.5),
+        (dist.TruncatedNormal(0.0, 1.0, low=0.5, high=2.0), 2.0),
+        (dist.LeftTruncatedDistribution(dist.Gamma(2.0, 1.0), 1.0), 1.0),
+        (dist.LeftTruncatedDistribution(dist.HalfNormal(1.0), 0.0), 0.0),
+        (dist.LeftTruncatedDistribution(dist.Pareto(1.0, 2.0), 0.5), 1.0),
+    ],
+)
+def test_a_bound_of_a_truncation_belongs_to_it(d, bound):
+    assert d.support(bound)
+    assert np.isfinite(d.log_prob(bound))
+    assert not d.support(bound - 1.0) or not d.support(bound + 2.0)
+    x = d.sample(jax.random.key(0), (1000,))
+    assert np.all(d.support(x))
+    assert np.isfinite(d.log_prob(x)).all()

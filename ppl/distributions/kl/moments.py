@@ -15,7 +15,6 @@ from ppl._typing import Array, ArrayLike
 from ppl.distributions._gates import AbstractGated
 from ppl.distributions._special import HALF_LOG_2PI, as_floats
 from ppl.distributions._wrapping import ends_of
-from ppl.distributions.constraints import circular
 from ppl.distributions.discrete_uniform import DiscreteUniform
 from ppl.distributions.distribution import Distribution, MaskedDistribution
 from ppl.distributions.exponential import Exponential
@@ -30,7 +29,7 @@ def _entropy(p: Distribution, q: Distribution, *, discrete: bool) -> Array:
     odd = isinstance(p, AbstractGated) and not p.is_discrete  # has mass at zero, too
     if odd or isinstance(p, MaskedDistribution) or p.is_discrete is not discrete:
         raise no_formula(p, q)
-    if p.support == circular:  # its moments are those of directions
+    if p.is_circular:  # its moments are those of directions
         raise no_formula(p, q)
     try:
         return p.entropy()

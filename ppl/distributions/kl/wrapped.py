@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from ppl._typing import Array
+from ppl.distributions._parameters import known
 from ppl.distributions.delta import Delta
 from ppl.distributions.distribution import (
     Distribution,
@@ -42,9 +48,19 @@ def _masked(p: MaskedDistribution, q: MaskedDistribution) -> Array:
 
 @register_kl(TransformedDistribution, TransformedDistribution)
 def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Array:
-    """One bijection on both sides changes nothing."""
-    if p.transforms != q.transforms:
+    """One bijection on both sides changes nothing; NaN if two traced ones differ."""
+    mine, structure = jax.tree.flatten(p.transforms)
+    theirs, other = jax.tree.flatten(q.transforms)
+    alike = structure == other
+    pairs = list(zip(mine, theirs, strict=False))
+    traced = [pair for pair in pairs if any(isinstance(v, Tracer) for v in pair)]
+    concrete = [pair for pair in pairs if not any(isinstance(v, Tracer) for v in pair)]
+    alike = alike and all(np.all(np.equal(*map(known, pair))) for pair in concrete)
+    if not alike:
         raise no_formula(p, q, " whose transforms differ")
     if any(isinstance(part, AbsTransform) for part in p.transforms):
         raise no_formula(p, q, " by a transform that is no bijection")
-    return kl_divergence(p.base_dist, q.base_dist)
+    same: Any = True
+    for a, b in traced:
+        same = same if a is b else same & jnp.all(a == b)
+    return jnp.where(same, kl_divergence(p.base_dist, q.base_dist), jnp.nan)
