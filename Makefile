@@ -11,7 +11,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 # benchmark (`make posteriordb ARGS="--peer"`).
 ARGS ?=
 
-.PHONY: help env demo test slow lint format bench posteriordb clean
+.PHONY: help env demo test slow lint format tables bench posteriordb clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lint: $(INSTALLED) ## Check style, types and structure
 format: $(INSTALLED) ## Format the code and mend what can be mended
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+tables: $(INSTALLED) ## Write down which distributions there are, and where
+	$(PY) -m tests.laws.table
 
 bench: $(INSTALLED_BENCH) ## Measure against the peers
 	$(PY) -m benchmarks.cold_start

@@ -58,15 +58,6 @@ def x64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", before)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cases that take minutes to compile wait for `make slow`."""
-    for item in items:
-        spec = getattr(item, "callspec", None)
-        if spec and getattr(spec.params.get("case"), "heavy", False):
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(autouse=True)
 def programs_are_given_back() -> Iterator[None]:
     """Thousands of tests compile more programs than fit into memory."""

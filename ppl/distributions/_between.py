@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._typing import Array, ArrayLike
+from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions._special import in_double, log1mexp
 from ppl.distributions._wrapping import Tails, tails_at
+from ppl.distributions.constraints import Constraint
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _FEW = 16  # so many whole numbers are added up
@@ -39,10 +40,23 @@ def log_between(base: Any, low: ArrayLike, high: ArrayLike) -> Array:
     The difference of two probabilities is taken in the tail where both are small. Where
     it would cancel, because the interval is narrow, the density is integrated.
     """
-    discrete = base.is_discrete
     low, high = jnp.asarray(low), jnp.asarray(high)
-    before = jnp.ceil(low).astype(jnp.result_type(int)) - 1 if discrete else low
-    below, above = tails_at(base, before), tails_at(base, high)
+    return _log_between(base, low, high, *tails_at_both(base, low, high))
+
+
+def tails_at_both(base: Any, low: Array, high: Array) -> tuple[Tails, Tails]:
+    """The tails below an interval and at its end, in one call if they are alike."""
+    before = _before(base, low)
+    if before.dtype != high.dtype:
+        return tails_at(base, before), tails_at(base, high)
+    shape = np.broadcast_shapes(before.shape, high.shape, base.batch_shape)
+    log_cdf, log_sf = tails_at(base, _stacked(shape, before, high))
+    return Tails(log_cdf[0], log_sf[0]), Tails(log_cdf[1], log_sf[1])
+
+
+def _log_between(base: Any, low: Array, high: Array, below: Any, above: Any) -> Array:
+    """`log_between`, given the tails below `low` and at `high`."""
+    discrete = base.is_discrete
     lower = above.log_cdf <= below.log_sf
     large = jnp.where(lower, above.log_cdf, below.log_sf)
     small = jnp.where(lower, below.log_cdf, above.log_sf)
@@ -87,37 +101,102 @@ def _added(base: Any, low: Array, high: Array, narrow: Array) -> Array:
     return log_sum(jnp.where(used, terms, -jnp.inf))
 
 
-def above_and_below(base: Any, low: Any, high: Any, x: Array, log_mass: Array) -> Tails:
-    """The tails at `x` of `base` given that it lies between `low` and `high`.
+class Restricted(NamedTuple):
+    """A base between bounds, with all that is known before a value is given.
 
-    Args:
-        base: The distribution.
-        low: The least value, or None.
-        high: The greatest value, or None.
-        x: Numbers; outside of the bounds the tails are 0 and 1.
-        log_mass: Log of the probability of what is between the bounds.
+    A search asks for the tails again and again: those at the bounds are found once.
     """
-    if base.is_discrete:
-        x = jnp.floor(x).astype(jnp.result_type(int))
-        following = x + 1
-    else:
-        x = x.astype(jnp.result_type(float, x))
+
+    base: Any
+    support: Constraint
+    low: Array | None
+    high: Array | None
+    at_low: Tails | None  # below the least value
+    at_high: Tails | None
+    log_mass: Array
+
+    @staticmethod
+    def of(base: Any, low: Any, high: Any, support: Constraint) -> Restricted:
+        """`base` given that it lies between `low` and `high`, one of which is given."""
+        if low is None:
+            at_high = tails_at(base, high)
+            return Restricted(base, support, None, high, None, at_high, at_high.log_cdf)
+        if high is None:
+            at_low = tails_at(base, _before(base, low))
+            return Restricted(base, support, low, None, at_low, None, at_low.log_sf)
+        low, high = jnp.asarray(low), jnp.asarray(high)
+        ends = tails_at_both(base, low, high)
+        log_mass = _log_between(base, low, high, *ends)
+        return Restricted(base, support, low, high, *ends, log_mass)
+
+    @property
+    def batch_shape(self) -> Shape:
+        """The shape of the probability of what is between the bounds."""
+        return jnp.shape(self.log_mass)
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        """The log density, -inf outside of the bounds."""
+        outside = jnp.zeros((), bool)
+        if self.low is not None:
+            outside |= value < self.low
+        if self.high is not None:
+            outside |= value > self.high
+        safe = jnp.where(outside, self.support.feasible_like(value), value)
+        inside = self.base.log_prob(safe)
+        outside |= inside == -jnp.inf
+        return jnp.where(outside, -jnp.inf, inside - self.log_mass)
+
+    def log_tails(self, value: ArrayLike) -> Tails:
+        """The logarithms of the probabilities below and above.
+
+        Outside of the bounds the probabilities are 0 and 1.
+        """
+        x = jnp.asarray(value)
+        if self.base.is_discrete:
+            x = jnp.floor(x).astype(jnp.result_type(int))
+        else:
+            x = x.astype(jnp.result_type(float, x))
+        under = jnp.zeros((), bool) if self.low is None else x < self.low
+        over = jnp.zeros((), bool) if self.high is None else x >= self.high
+        if self.high is not None:
+            x = jnp.where(over, self.high, x).astype(x.dtype)
+        if self.low is not None:
+            x = jnp.where(under, self.low, x).astype(x.dtype)
+        left, right = self._parts(x)
+        tails = Tails(
+            jnp.where(under, -jnp.inf, jnp.where(over, 0.0, left - self.log_mass)),
+            jnp.where(under, 0.0, jnp.where(over, -jnp.inf, right - self.log_mass)),
+        )
+        return Tails(*(jnp.minimum(t, 0.0) for t in tails)).polished()
+
+    def _parts(self, x: Array) -> tuple[Array, Array]:
+        """Log of what is up to `x` and of what is beyond, within the bounds."""
+        here = tails_at(self.base, x)
         following = x
-    under = jnp.zeros((), bool) if low is None else x < low
-    over = jnp.zeros((), bool) if high is None else x >= high
-    if high is not None:
-        x = jnp.where(over, high, x).astype(x.dtype)
-        following = jnp.where(over, high, following).astype(x.dtype)
-    if low is not None:
-        x = jnp.where(under, low, x).astype(x.dtype)
-        following = jnp.where(under, low, following).astype(x.dtype)
-    left = tails_at(base, x).log_cdf if low is None else log_between(base, low, x)
-    right = (
-        tails_at(base, x).log_sf if high is None else log_between(base, following, high)
-    )
-    tails = Tails(
-        jnp.where(under, -jnp.inf, jnp.where(over, 0.0, left - log_mass)),
-        jnp.where(under, 0.0, jnp.where(over, -jnp.inf, right - log_mass)),
-    )
-    tails = Tails(*(jnp.minimum(t, 0.0) for t in tails))
-    return tails.polished()
+        if self.base.is_discrete:
+            top = jnp.iinfo(x.dtype).max if self.high is None else self.high
+            following = jnp.where(x >= top, x, x + 1)
+        if self.low is None or self.high is None:
+            if self.low is None:
+                right = (following, self.high, here, self.at_high)
+                return here.log_cdf, _log_between(self.base, *right)
+            left = (self.low, x, self.at_low, here)
+            return _log_between(self.base, *left), here.log_sf
+        # Both in one call: two calls would be compiled twice.
+        left = (self.low, x, self.at_low, here)
+        right = (following, self.high, here, self.at_high)
+        shape = np.broadcast_shapes(x.shape, self.batch_shape)
+        both = jax.tree.map(lambda a, b: _stacked(shape, a, b), left, right)
+        within = _log_between(self.base, *both)
+        return within[0], within[1]
+
+
+def _before(base: Any, low: Any) -> Any:
+    """What is just not in an interval from `low` on."""
+    if not base.is_discrete:
+        return low
+    return jnp.ceil(low).astype(jnp.result_type(int)) - 1
+
+
+def _stacked(shape: Shape, *values: Any) -> Array:
+    return jnp.stack([jnp.broadcast_to(v, shape) for v in values])

@@ -2,7 +2,8 @@
 
 Numbers are searched in the order in which floats are stored: whatever the scale of a
 distribution and wherever it lies, halving that order as often as a float has bits ends
-at one float. Newton's method comes to the same end in a few steps, where it can.
+at one float. Newton's method comes to the same end in a few steps, where each is at
+most half as long as the one before.
 """
 
 from __future__ import annotations
@@ -58,26 +59,33 @@ def find(dist: Any, target: Tails, low: ArrayLike, high: ArrayLike) -> Array:
     wanted = jnp.where(use_low, target.log_cdf, target.log_sf)
 
     def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        i, below, above, x, done = state
+        i, below, above, x, last, done = state
         tails = dist.log_tails(x)
         here = jnp.where(use_low, tails.log_cdf, tails.log_sf)
-        gap = jnp.where(use_low, here - wanted, wanted - here)
-        enough = gap >= 0
-        move = -gap / jnp.exp(dist.log_prob(x) - here)
-        near = jnp.abs(gap) <= 4 * eps * (1 + jnp.abs(wanted))
-        near |= jnp.abs(move) <= eps * jnp.abs(x)
-        newton = x + move
+        over = here - wanted
+        enough = jnp.where(use_low, over, -over) >= 0
         lower, upper = jnp.where(enough, below, x), jnp.where(enough, x, above)
-        good = (newton > lower) & (newton < upper) & (i % 3 != 2)
+        pace = jnp.where(use_low, -1.0, 1.0) * jnp.exp(here - dist.log_prob(x))
+        # The first is exact in a tail that is exponential, the second in one that ends.
+        newton, other = x + pace * over, x - pace * jnp.expm1(-over)
+        beyond = (newton <= lower) | (newton >= upper)
+        newton = jnp.where(beyond, other, newton)
+        size = jnp.abs(newton - x)
+        slow = size > 0.5 * last
+        # From so near, one more of Newton's steps leaves nothing but rounding errors.
+        near = jnp.abs(over) <= 64 * eps * (1 + jnp.abs(wanted))
+        near |= size <= eps * jnp.abs(x)
+        good = (newton > lower) & (newton < upper) & ~slow
         new = jnp.where(good, newton, _middle(lower, upper))
-        last = jnp.where(jnp.isfinite(move), jnp.clip(newton, below, above), x)
+        end = jnp.where(jnp.isfinite(newton), jnp.clip(newton, below, above), x)
         narrow = _middle(lower, upper) == lower
-        new = jnp.where(near, last, jnp.where(narrow, upper, new))
+        new = jnp.where(near, end, jnp.where(narrow, upper, new))
         return (
             i + 1,
             jnp.where(done, below, lower),
             jnp.where(done, above, upper),
             jnp.where(done, x, new),
+            jnp.where(good, size, jnp.inf),
             done | near | narrow,
         )
 
@@ -86,7 +94,8 @@ def find(dist: Any, target: Tails, low: ArrayLike, high: ArrayLike) -> Array:
 
     done = jnp.isnan(wanted) | (wanted == -jnp.inf)
     done = jnp.broadcast_to(done, shape)
-    first = (jnp.zeros((), int), low, high, _middle(low, high), done)
+    last = jnp.full(shape, jnp.inf, dtype)
+    first = (jnp.zeros((), int), low, high, _middle(low, high), last, done)
     return jax.lax.while_loop(unfinished, step, first)[3]
 
 
@@ -131,30 +140,25 @@ def smallest(
     dtype = jnp.result_type(int)
     low, high = (jnp.broadcast_to(jnp.asarray(v, dtype), shape) for v in (low, high))
 
-    def reach(state: tuple[Array, ...]) -> tuple[Array, ...]:
-        stride, below, above, done = state
-        new = below + jnp.minimum(stride, high - below)
-        found = enough(new) | (new >= high)
+    def step(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        """Go further and further until one is enough, from then on halve."""
+        stride, below, above, found = state
+        ahead = below + jnp.minimum(stride, above - below)
+        new = jnp.where(found, below + (above - below) // 2, ahead)
+        hit = enough(new) | (new >= above)
         return (
             jnp.minimum(2 * stride + 1, jnp.iinfo(dtype).max // 4),
-            jnp.where(done | found, below, new + 1),
-            jnp.where(done, above, new),
-            done | found,
+            jnp.where(hit, below, new + 1),
+            jnp.where(hit, jnp.minimum(new, above), above),
+            found | hit,
         )
 
-    def halve(bounds: tuple[Array, Array]) -> tuple[Array, Array]:
-        below, above = bounds
-        middle = below + (above - below) // 2
-        found = enough(middle) | (below >= above)
-        return (
-            jnp.where(found, below, middle + 1),
-            jnp.where(found, jnp.minimum(middle, above), above),
-        )
+    def unfinished(state: tuple[Array, ...]) -> Array:
+        _, below, above, found = state
+        return jnp.any(~found | (below < above))
 
     start = (jnp.zeros((), dtype), low, high, low >= high)
-    state = jax.lax.while_loop(lambda s: ~jnp.all(s[-1]), reach, start)
-    bounds = state[1], state[2]
-    return jax.lax.while_loop(lambda b: jnp.any(b[0] < b[1]), halve, bounds)[1]
+    return jax.lax.while_loop(unfinished, step, start)[2]
 
 
 def count_quantile(dist: Any, q: ArrayLike, low: ArrayLike, high: ArrayLike) -> Array:

@@ -134,13 +134,18 @@ def deviance_near(x: Array, mean: Array) -> tuple[Array, Array]:
 
 
 def log_ratio(x: Array, mean: Array) -> Array:
-    """log(x / mean), also where the two are nearly equal."""
+    """log(x / mean), where the two are nearly equal and where the ratio is no float."""
     total = x + mean
     s = (x - mean) / jnp.where(total == 0, 1.0, total)
     near = jnp.abs(s) < 0.2
     inner = jnp.where(near, s, 0.0)
     close = 2 * inner * (1 + inner * inner * atanh_rest(inner))
-    return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
+    limits, ratio = jnp.finfo(x.dtype), x / mean
+    lift = limits.maxexp // 2
+    lift = jnp.where(ratio < limits.tiny, lift, jnp.where(ratio > limits.max, -lift, 0))
+    lifted = jnp.exp2(lift.astype(x.dtype)) * x / mean
+    far = jnp.log(jnp.where(near, 1.0, lifted)) - lift * LOG_2
+    return jnp.where(near, close, far)
 
 
 @jax.custom_jvp

@@ -8,6 +8,8 @@ float can notice gives all digits, for parameters up to any size, and no loop is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ from ppl.distributions._special import (
 )
 
 _SERIES_BELOW = 10.0  # where the tail of the rule would be much longer than its head
+_SHIFT = 10
 _TERMS = 40
 
 
@@ -37,15 +40,20 @@ def _rule(x: Array) -> tuple[Array, Array, float]:
 
 
 def _integral(
-    drop: Callable[[Array], Array], slope: Callable[[Array], Array], start: Array
+    drop: Callable[..., Array],
+    slope: Callable[..., Array],
+    start: Array,
+    *args: Array,
 ) -> Array:
-    """Log of the integral of exp(-drop) from 0, for a convex drop with that slope."""
+    """Log of the integral of exp(-drop) from 0, for a convex drop with that slope.
+
+    Both are functions of the place and of `args`.
+    """
     node, weight, limit = _rule(start)
-    length = start
+    length, fixed = jax.lax.stop_gradient((start, args))
     for _ in range(6):  # Newton's method for drop = limit
-        length = length + (limit - drop(length)) / slope(length)
-    length = jax.lax.stop_gradient(length)
-    return jnp.log(length * (weight * jnp.exp(-drop(length * node))).sum(0))
+        length = length + (limit - drop(length, *fixed)) / slope(length, *fixed)
+    return jnp.log(length * (weight * jnp.exp(-drop(length * node, *args))).sum(0))
 
 
 def _parabola(drop: float, slope: Array, curvature: Array) -> Array:
@@ -62,58 +70,73 @@ def _excess(r: Array, otherwise: Array) -> Array:
 # --- gamma ----------------------------------------------------------------------------
 
 
-def _gamma_below(a: Array, x: Array) -> Array:
-    """Log of the integral of exp(-drop) over log(x) downwards, for x < a."""
-    long = jnp.maximum(a, _SERIES_BELOW)
+def _gamma_integral(a: Array, x: Array) -> Array:
+    """Log of the integral of exp(-drop) over log(x), to the nearer end.
 
-    def drop(d: Array) -> Array:
-        e = jnp.expm1(-d)
-        return (long - x) * d + x * _excess(e, e + d)
+    That is downwards for x < a, else upwards. Where a is small, the tail downwards is
+    long: it is made from the one of a + 10 by the recurrence.
+    """
+    low = x < a
+    few = low & (a < _SERIES_BELOW)
+    long = jnp.where(few, a + _SHIFT, a)
+    side = jnp.where(low, -1.0, 1.0).astype(x.dtype)
 
-    start = _parabola(_rule(x)[2], long - x, x)
-    rule = _integral(drop, lambda d: long - x * jnp.exp(-d), start)
-    total = jnp.ones_like(x)
-    for k in range(_TERMS, 0, -1):
-        total = 1 + total * x / (a + k)
-    return jnp.where(a < _SERIES_BELOW, jnp.log(total / a), rule)
+    def drop(d: Array, long: Array, x: Array) -> Array:
+        e = jnp.expm1(side * d)
+        return side * (x - long) * d + x * _excess(e, e - side * d)
 
+    def slope(d: Array, long: Array, x: Array) -> Array:
+        return side * (x * jnp.exp(side * d) - long)
 
-def _gamma_above(a: Array, x: Array) -> Array:
-    """The same upwards, for x >= a."""
     limit = _rule(x)[2]
+    start = _parabola(limit, side * (x - long), x)
+    soon = jnp.log1p((limit + long * jnp.log1p(limit / x)) / x)
+    start = jnp.where(low, start, jnp.minimum(start, soon))
+    log_total = _integral(drop, slope, start, long, x)
+    total = jnp.exp(jnp.where(few, log_total, 0.0))
+    inner = jnp.where(few, x, 1.0)
+    for k in reversed(range(_SHIFT)):
+        total = (1 + inner * total) / (a + k)
+    return jnp.where(few, jnp.log(total), log_total)
 
-    def drop(d: Array) -> Array:
-        e = jnp.expm1(d)
-        return (x - a) * d + x * _excess(e, e - d)
 
-    start = jnp.log1p((limit + a * jnp.log1p(limit / x)) / x)
-    start = jnp.minimum(start, _parabola(limit, x - a, x))
-    return _integral(drop, lambda d: x * jnp.exp(d) - a, start)
+def _gamma_lead(a: Array, x: Array) -> Array:
+    """Log of x^a exp(-x) / gamma(a): of the density over log(x)."""
+    return jnp.log(a) - deviance(a, x) - stirling_rest(a)
+
+
+@jax.custom_jvp
+def _near_gamma_tail(a: Array, x: Array) -> Array:
+    """Log of the tail towards the nearer end."""
+    return _gamma_lead(a, x) + _gamma_integral(a, x)
+
+
+@partial(_near_gamma_tail.defjvp, symbolic_zeros=True)
+def _near_gamma_tail_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (a, x), (da, dx) = primals, tangents
+    zero = jax.custom_derivatives.SymbolicZero
+    lead, change = _gamma_lead(a, x), jnp.zeros_like(x)
+    if isinstance(da, zero):
+        integral = _gamma_integral(a, x)
+    else:
+        integral, bend = jax.jvp(lambda a: _gamma_integral(a, x), (a,), (da,))
+        change += bend + jax.jvp(lambda a: _gamma_lead(a, x), (a,), (da,))[1]
+    if not isinstance(dx, zero):
+        change += jnp.where(x < a, 1.0, -1.0) * jnp.exp(-integral) / x * dx
+    return lead + integral, change
 
 
 @fused
-def _log_gamma_tails(a: Array, x: Array) -> tuple[Array, Array]:
+def log_gamma_tails(a: Array, x: Array) -> tuple[Array, Array]:
+    """Logs of the lower and upper regularised incomplete gamma functions."""
     a, x = jnp.broadcast_arrays(a, x)
     bounded = jnp.clip(x, jnp.finfo(x.dtype).tiny, jnp.finfo(x.dtype).max)
     low = bounded < a
-    below = _gamma_below(a, jnp.where(low, bounded, 0.5 * a))
-    above = _gamma_above(a, jnp.where(low, 2 * a, bounded))
-    lead = jnp.log(a) - deviance(a, bounded) - stirling_rest(a)
-    near = jnp.minimum(lead + jnp.where(low, below, above), 0.0)
+    near = jnp.minimum(_near_gamma_tail(a, bounded), 0.0)
     far = log1mexp(-near)
     lower, upper = jnp.where(low, near, far), jnp.where(low, far, near)
     lower = jnp.where(x <= 0, -jnp.inf, jnp.where(x == jnp.inf, 0.0, lower))
     return lower, jnp.where(x <= 0, 0.0, jnp.where(x == jnp.inf, -jnp.inf, upper))
-
-
-def log_gammainc(a: Array, x: Array) -> Array:
-    """Log of the lower regularised incomplete gamma function."""
-    return _log_gamma_tails(a, x)[0]
-
-
-def log_gammaincc(a: Array, x: Array) -> Array:
-    """Log of the upper regularised incomplete gamma function."""
-    return _log_gamma_tails(a, x)[1]
 
 
 # --- beta -----------------------------------------------------------------------------
@@ -122,9 +145,11 @@ def log_gammaincc(a: Array, x: Array) -> Array:
 def _beta_below(a: Array, b: Array, x: Array, y: Array) -> Array:
     """Log integral of exp(-drop) over logit(x) downwards, for x <= a / (a + b)."""
     long = jnp.maximum(a, _SERIES_BELOW)
-    n, gap, small = long + b, long * y - b * x, x < 0.5
+    gap, small = long * y - b * x, x < 0.5
 
-    def drop(d: Array) -> Array:
+    def drop(d: Array, *args: Array) -> Array:
+        long, b, x, y, gap = args
+        n = long + b
         e = jnp.expm1(-d)
         odds = 1 + x * e
         bend = x * _excess(y * e / odds, 0.0) + y * _excess(-x * e / odds, 0.0)
@@ -132,11 +157,13 @@ def _beta_below(a: Array, b: Array, x: Array, y: Array) -> Array:
         straight = n * jnp.log1p(ratio) + jnp.where(small, long, -b) * d
         return jnp.where(d < 0.15, gap * d + n * bend, straight)
 
-    def slope(d: Array) -> Array:
+    def slope(d: Array, *args: Array) -> Array:
+        long, b, x, y, _ = args
         e = jnp.exp(-d)
         return (long * y - b * x * e) / (y + x * e)
 
-    rule = _integral(drop, slope, _parabola(_rule(x)[2], gap, n * x * y))
+    start = _parabola(_rule(x)[2], gap, (long + b) * x * y)
+    rule = _integral(drop, slope, start, long, b, x, y, gap)
     fraction = jnp.log(_beta_fraction(a, b, x) / a)
     return jnp.where(a < _SERIES_BELOW, fraction, rule)
 
@@ -161,10 +188,10 @@ def _beta_fraction(a: Array, b: Array, x: Array) -> Array:
 
 
 @fused
-def log_betainc(a: Array, b: Array, x: Array, y: Array) -> Array:
-    """Log of the regularised incomplete beta function at `x`; `y` is `1 - x`.
+def log_beta_tails(a: Array, b: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """Logs of the regularised incomplete beta function at `x` and of what is beyond.
 
-    To be given both saves the digits of whichever is near one.
+    To be given `y`, which is `1 - x`, too saves the digits of whichever is near one.
     """
     a, b, x, y = jnp.broadcast_arrays(a, b, x, y)
     few = jnp.where(jnp.minimum(a, b) < _SERIES_BELOW, 1.0, 0.0)
@@ -175,4 +202,10 @@ def log_betainc(a: Array, b: Array, x: Array, y: Array) -> Array:
     lead = stirling_rest(n) - stirling_rest(p) - stirling_rest(q)
     lead += jnp.log(p) + jnp.log(q / n) - deviance(p, n * u) - deviance(q, n * v)
     near = jnp.minimum(lead + _beta_below(p, q, u, v), 0.0)
-    return jnp.where(swap, log1mexp(-near), near)
+    far = log1mexp(-near)
+    return jnp.where(swap, far, near), jnp.where(swap, near, far)
+
+
+def log_betainc(a: Array, b: Array, x: Array, y: Array) -> Array:
+    """Log of the regularised incomplete beta function at `x`; `y` is `1 - x`."""
+    return log_beta_tails(a, b, x, y)[0]

@@ -162,10 +162,8 @@ def tails_at(base: Any, x: ArrayLike) -> Tails:
     up, down = x >= inner, x < inner
     sure = jnp.where(up, 0.0, jnp.where(down, -jnp.inf, jnp.nan))
     none = jnp.where(up, -jnp.inf, jnp.where(down, 0.0, jnp.nan))
-    return Tails(
-        jnp.where(inside, base.log_cdf(safe), sure),
-        jnp.where(inside, base.log_sf(safe), none),
-    )
+    below, above = base.log_tails(safe)
+    return Tails(jnp.where(inside, below, sure), jnp.where(inside, above, none))
 
 
 def _joint(*values: Any) -> Shape:

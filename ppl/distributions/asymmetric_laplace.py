@@ -35,7 +35,7 @@ class AbstractAsymmetricLaplace(Distribution):
         eps = jax.random.exponential(key, (2, *self.shape(sample_shape)))
         return self.loc + (eps[0] / right - eps[1] / left)
 
-    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array, Array]:
+    def _log_sides(self, value: ArrayLike) -> tuple[Array, Array, Array]:
         """Which side, and the logs of the two tails as continued to all values."""
         (gap,) = as_floats(value - self.loc)
         (left, right), (below, above) = self._rates(), self._shares()
@@ -53,11 +53,11 @@ class AbstractAsymmetricLaplace(Distribution):
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        low, lower, upper = self._log_tails(value)
+        low, lower, upper = self._log_sides(value)
         return jnp.where(low, lower, jnp.log1p(-jnp.exp(upper)))
 
     def log_sf(self, value: ArrayLike) -> Array:
-        low, lower, upper = self._log_tails(value)
+        low, lower, upper = self._log_sides(value)
         return jnp.where(low, jnp.log1p(-jnp.exp(lower)), upper)
 
     def icdf(self, q: ArrayLike) -> Array:

@@ -24,7 +24,7 @@ from ppl.distributions._special import (
     stirling_rest,
     stirling_slope,
 )
-from ppl.distributions._special_tails import log_betainc
+from ppl.distributions._special_tails import log_beta_tails
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.distribution import (
     Distribution,
@@ -98,17 +98,19 @@ class AbstractBeta(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
-    def log_cdf(self, value: ArrayLike) -> Array:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         (a, b), (x,) = self._powers(), as_floats(value)
         inside = clip_unit(x)
-        log_cdf = log_betainc(a, b, inside, 1 - inside)
-        return jnp.where(x <= 0, -jnp.inf, jnp.where(x >= 1, 0.0, log_cdf))
+        lower, upper = log_beta_tails(a, b, inside, 1 - inside)
+        lower = jnp.where(x <= 0, -jnp.inf, jnp.where(x >= 1, 0.0, lower))
+        upper = jnp.where(x >= 1, -jnp.inf, jnp.where(x <= 0, 0.0, upper))
+        return lower, upper
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        (a, b), (x,) = self._powers(), as_floats(value)
-        inside = clip_unit(x)
-        log_sf = log_betainc(b, a, 1 - inside, inside)
-        return jnp.where(x >= 1, -jnp.inf, jnp.where(x <= 0, 0.0, log_sf))
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         return quantile_of(self, q, jax.nn.sigmoid)

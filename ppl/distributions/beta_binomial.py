@@ -107,11 +107,14 @@ class BetaBinomial(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        return _log_tails(*self._all(value))
+
     def log_cdf(self, value: ArrayLike) -> Array:
-        return _log_tails(*self._all(value))[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return _log_tails(*self._all(value))[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         return count_quantile_of(self, q, self.total_count)
@@ -231,11 +234,14 @@ class BetaNegativeBinomial(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        return _negative_log_tails(*self._all(), value)
+
     def log_cdf(self, value: ArrayLike) -> Array:
-        return _negative_log_tails(*self._all(), value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return _negative_log_tails(*self._all(), value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         """The quantiles; the largest integer for q = 1."""

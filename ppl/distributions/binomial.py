@@ -23,7 +23,7 @@ from ppl.distributions._special import (
     stirling_rest_of_counts,
     two_shares,
 )
-from ppl.distributions._special_tails import log_betainc
+from ppl.distributions._special_tails import log_beta_tails
 from ppl.distributions._sums import bell_entropy
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
@@ -150,23 +150,16 @@ def _log_prob_of_logits(total: ArrayLike, logits: ArrayLike, value: ArrayLike) -
 
 
 @fused
-def _log_cdf(total: ArrayLike, p: ArrayLike, q: ArrayLike, value: ArrayLike) -> Array:
+def _log_tails(
+    total: ArrayLike, p: ArrayLike, q: ArrayLike, value: ArrayLike
+) -> tuple[Array, Array]:
     n, k, p, q = as_floats(total, value, p, q)
     k = jnp.floor(k)
     inside = (k >= 0) & (k < n)
     failures = jnp.where(inside, n - k, 1.0)
-    within = log_betainc(failures, jnp.where(inside, k + 1, 1.0), q, p)
-    return jnp.where(inside, within, jnp.where(k < 0, -jnp.inf, 0.0))
-
-
-@fused
-def _log_sf(total: ArrayLike, p: ArrayLike, q: ArrayLike, value: ArrayLike) -> Array:
-    n, k, p, q = as_floats(total, value, p, q)
-    k = jnp.floor(k)
-    inside = (k >= 0) & (k < n)
-    failures = jnp.where(inside, n - k, 1.0)
-    within = log_betainc(jnp.where(inside, k + 1, 1.0), failures, p, q)
-    return jnp.where(inside, within, jnp.where(k < 0, 0.0, -jnp.inf))
+    lower, upper = log_beta_tails(failures, jnp.where(inside, k + 1, 1.0), q, p)
+    lower = jnp.where(inside, lower, jnp.where(k < 0, -jnp.inf, 0.0))
+    return lower, jnp.where(inside, upper, jnp.where(k < 0, 0.0, -jnp.inf))
 
 
 class AbstractBinomial(Distribution):
@@ -189,11 +182,14 @@ class AbstractBinomial(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        return _log_tails(self.total_count, *self._shares(), value)
+
     def log_cdf(self, value: ArrayLike) -> Array:
-        return _log_cdf(self.total_count, *self._shares(), value)
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return _log_sf(self.total_count, *self._shares(), value)
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         return count_quantile_of(self, q, self.total_count)

@@ -102,7 +102,7 @@ class ConwayMaxwellPoisson(Distribution):
         inside = _log_weight(*self._all(), count) - self._sums()[0]
         return jnp.where(outside, -jnp.inf, inside)
 
-    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         log_rate, nu = self._all()
         log_total, mean, _ = self._sums()
         (value,) = as_floats(value)
@@ -122,10 +122,10 @@ class ConwayMaxwellPoisson(Distribution):
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         """The quantiles; the largest integer for q = 1."""

@@ -106,6 +106,10 @@ class Distribution(AbstractParametrised):
         """Log of P(X > value), likewise."""
         return jnp.log1p(-self.cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        """`log_cdf` and `log_sf`; where one sum or rule gives both, it is here."""
+        return self.log_cdf(value), self.log_sf(value)
+
     def icdf(self, q: ArrayLike) -> Array:
         """The quantile function: the smallest value with `cdf(value) >= q`."""
         raise TypeError(f"{type(self).__name__} has no icdf")

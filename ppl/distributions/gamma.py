@@ -24,7 +24,7 @@ from ppl.distributions._special import (
     stirling_rest,
     stirling_slope,
 )
-from ppl.distributions._special_tails import log_gammainc, log_gammaincc
+from ppl.distributions._special_tails import log_gamma_tails
 from ppl.distributions.distribution import Distribution, distribution, param
 from ppl.distributions.hurdle import HurdleProbs
 from ppl.distributions.truncated import (
@@ -104,7 +104,7 @@ class AbstractGamma(Distribution):
     def log_prob(self, value: ArrayLike) -> Array:
         return _gamma_log_prob(*self._both(), value)
 
-    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         (a, rate), (x,) = self._both(), as_floats(value)
         outside = x <= 0
         x = jnp.where(outside, 1 / rate, x)
@@ -114,8 +114,8 @@ class AbstractGamma(Distribution):
         scaled = jnp.where(tiny, least, rate * x)
         log_least = math.log(float(least))
         short = a * (jnp.log(jnp.where(tiny, x, 1.0)) + jnp.log(rate) - log_least)
-        lower = log_gammainc(a, scaled) + jnp.where(tiny, short, 0.0)
-        upper = log_gammaincc(a, scaled)
+        lower, upper = log_gamma_tails(a, scaled)
+        lower = lower + jnp.where(tiny, short, 0.0)
         upper = jnp.where(tiny, log1mexp(jnp.where(tiny, -lower, 1.0)), upper)
         lower = jnp.where(outside, -jnp.inf, lower)
         return lower, jnp.where(outside, 0.0, upper)
@@ -124,10 +124,10 @@ class AbstractGamma(Distribution):
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         _, rate = self._both()
@@ -215,18 +215,19 @@ class InverseGamma(Distribution):
         poisson = -stirling_rest(a) - deviance(a, rate / x)
         return jnp.where(outside, -jnp.inf, jnp.log(a) - jnp.log(x) + poisson)
 
-    def _scaled(self, value: ArrayLike) -> tuple[Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         a, scaled = as_floats(self.concentration, self.rate / jnp.maximum(value, 0.0))
-        return a, scaled
+        lower, upper = log_gamma_tails(a, scaled)
+        return upper, lower
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return log_gammaincc(*self._scaled(value))
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return log_gammainc(*self._scaled(value))
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         return quantile_of(self, q, lambda u: self.rate * jnp.exp(u))

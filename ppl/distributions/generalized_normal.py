@@ -9,7 +9,7 @@ from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._quantiles import quantile_of
 from ppl.distributions._special import LOG_2, as_floats, clip_real
-from ppl.distributions._special_tails import log_gammaincc
+from ppl.distributions._special_tails import log_gamma_tails
 from ppl.distributions.distribution import Distribution, distribution, param
 
 
@@ -64,7 +64,7 @@ class GeneralizedNormal(Distribution):
         z, raised = self._raised(value)
         (power,) = as_floats(self.power)
         flat = raised < 1e-18  # and may underflow: the density is as at the centre
-        far = log_gammaincc(1 / power, jnp.where(flat, 1.0, raised))
+        far = log_gamma_tails(1 / power, jnp.where(flat, 1.0, raised))[1]
         near = jnp.abs(jnp.where(flat, z, 0.0)) * jnp.exp(-_log_gamma_1p(power))
         return z, jnp.where(flat, jnp.log1p(-near), far) - LOG_2
 

@@ -99,7 +99,7 @@ class Hypergeometric(Distribution):
         outside = ~jnp.asarray(is_whole(value))
         return jnp.where(outside, -jnp.inf, self._term(*as_floats(value)))
 
-    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         value, low, high = as_floats(value, *self._ends())
         count, low, high, mean = jnp.broadcast_arrays(
             jnp.floor(value), low, high, self.mean
@@ -120,10 +120,10 @@ class Hypergeometric(Distribution):
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         low, high = self._ends()

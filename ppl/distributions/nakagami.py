@@ -18,7 +18,7 @@ from ppl.distributions._special import (
     stirling_rest,
     stirling_slope,
 )
-from ppl.distributions._special_tails import _excess, log_gammainc, log_gammaincc
+from ppl.distributions._special_tails import _excess, log_gamma_tails
 from ppl.distributions.distribution import Distribution, distribution, param
 
 
@@ -84,13 +84,14 @@ class Nakagami(Distribution):
 
     def log_cdf(self, value: ArrayLike) -> Array:
         m, g, lack = self._scaled(value)
-        return jnp.where(value <= 0, -jnp.inf, log_gammainc(m, g) + m * lack)
+        return jnp.where(value <= 0, -jnp.inf, log_gamma_tails(m, g)[0] + m * lack)
 
     def log_sf(self, value: ArrayLike) -> Array:
         m, g, lack = self._scaled(value)
         # Next to zero g is held, and the rest of the cdf is what there is.
         low = jnp.where((lack < 0) & (value > 0), self.log_cdf(value), -1.0)
-        inside = jnp.where(lack < 0, jnp.log1p(-jnp.exp(low)), log_gammaincc(m, g))
+        upper = log_gamma_tails(m, g)[1]
+        inside = jnp.where(lack < 0, jnp.log1p(-jnp.exp(low)), upper)
         return jnp.where(value <= 0, 0.0, inside)
 
     def icdf(self, q: ArrayLike) -> Array:

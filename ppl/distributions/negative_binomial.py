@@ -15,7 +15,7 @@ from ppl.distributions._counts import most_count, poisson, refuse_large
 from ppl.distributions._parameters import one_of
 from ppl.distributions._quantiles import count_quantile_of
 from ppl.distributions._special import as_floats, fused, is_whole, two_shares
-from ppl.distributions._special_tails import log_betainc
+from ppl.distributions._special_tails import log_beta_tails
 from ppl.distributions._sums import peaked_entropy
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
@@ -51,9 +51,8 @@ def _log_tails(trials: _Trials, value: ArrayLike) -> tuple[Array, Array]:
     count = jnp.floor(value)
     below = count < 0
     above = jnp.maximum(count, 0.0) + 1
-    lower = jnp.where(below, -jnp.inf, log_betainc(r, above, q, p))
-    upper = jnp.where(below, 0.0, log_betainc(above, r, p, q))
-    return lower, upper
+    lower, upper = log_beta_tails(r, above, q, p)
+    return jnp.where(below, -jnp.inf, lower), jnp.where(below, 0.0, upper)
 
 
 def _positive(x: Array) -> Array:
@@ -97,11 +96,14 @@ class AbstractNegativeBinomial(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        return _log_tails(self._trials(), value)
+
     def log_cdf(self, value: ArrayLike) -> Array:
-        return _log_tails(self._trials(), value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return _log_tails(self._trials(), value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         """The quantiles; the largest integer for q = 1."""

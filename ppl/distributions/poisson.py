@@ -20,7 +20,7 @@ from ppl.distributions._special import (
     is_whole,
     stirling_rest_of_counts,
 )
-from ppl.distributions._special_tails import log_gammainc, log_gammaincc
+from ppl.distributions._special_tails import log_gamma_tails
 from ppl.distributions._sums import bell_entropy
 from ppl.distributions.distribution import Distribution, distribution, param
 from ppl.distributions.hurdle import HurdleProbs
@@ -70,22 +70,21 @@ class Poisson(Distribution):
     def log_prob(self, value: ArrayLike) -> Array:
         return _log_prob(self.rate, value)
 
-    def _split(self, value: ArrayLike) -> tuple[Array, Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         rate, value = as_floats(self.rate, value)
         count = jnp.floor(value)
-        return jnp.maximum(count, 0.0) + 1, rate, count < 0
+        more, fewer = log_gamma_tails(jnp.maximum(count, 0.0) + 1, rate)
+        outside = count < 0
+        return jnp.where(outside, -jnp.inf, fewer), jnp.where(outside, 0.0, more)
 
     def cdf(self, value: ArrayLike) -> Array:
-        above, rate, outside = self._split(value)
-        return jnp.where(outside, 0.0, jnp.exp(log_gammaincc(above, rate)))
+        return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        above, rate, outside = self._split(value)
-        return jnp.where(outside, -jnp.inf, log_gammaincc(above, rate))
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        above, rate, outside = self._split(value)
-        return jnp.where(outside, 0.0, log_gammainc(above, rate))
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         """The quantiles; the largest integer for q = 1."""

@@ -146,12 +146,16 @@ class Rice(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        lower, upper = _log_tails(*self._standard(value))
+        outside = value <= 0
+        return jnp.where(outside, -jnp.inf, lower), jnp.where(outside, 0.0, upper)
+
     def log_cdf(self, value: ArrayLike) -> Array:
-        log_cdf = _log_tails(*self._standard(value))[0]
-        return jnp.where(value <= 0, -jnp.inf, log_cdf)
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return jnp.where(value <= 0, 0.0, _log_tails(*self._standard(value))[1])
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         return quantile_of(self, q, lambda u: (self.scale + self.nu) * jnp.exp(u))

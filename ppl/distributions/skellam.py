@@ -108,7 +108,7 @@ class Skellam(Distribution):
         """How far from a value beyond the mean the tail is not negligible."""
         return jnp.ceil(12 * jnp.sqrt(self.variance)) + 60
 
-    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         (value,) = as_floats(value)
         k, mean, reach = jnp.broadcast_arrays(
             jnp.floor(value), self.mean, self._reach()
@@ -127,10 +127,10 @@ class Skellam(Distribution):
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         """The quantiles; the largest integer for q = 1."""

@@ -96,11 +96,14 @@ class SkewNormal(Distribution):
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
 
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+        return _log_tails(self.alpha, self._z(value))
+
     def log_cdf(self, value: ArrayLike) -> Array:
-        return _log_tails(self.alpha, self._z(value))[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return _log_tails(self.alpha, self._z(value))[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         return quantile_of(self, q, lambda u: self.loc + self.scale * jnp.sinh(u))

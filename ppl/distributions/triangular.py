@@ -97,7 +97,7 @@ class Triangular(Distribution):
         inside = 2 * jnp.log(away) - jnp.log(side) - jnp.log(width)
         return jnp.where(some, jnp.minimum(inside, 0.0), -jnp.inf)
 
-    def _log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
+    def log_tails(self, value: ArrayLike) -> tuple[Array, Array]:
         up, down, _ = self._sides()
         (x,) = as_floats(value)
         rising = x < self.peak
@@ -110,10 +110,10 @@ class Triangular(Distribution):
         return jnp.exp(self.log_cdf(value))
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[0]
+        return self.log_tails(value)[0]
 
     def log_sf(self, value: ArrayLike) -> Array:
-        return self._log_tails(value)[1]
+        return self.log_tails(value)[1]
 
     def icdf(self, q: ArrayLike) -> Array:
         (q,) = as_floats(q)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._between import above_and_below, log_between
+from ppl.distributions._between import Restricted
 from ppl.distributions._expectation import Quadrature
 from ppl.distributions._gates import surprise
 from ppl.distributions._parameters import ParameterCheck, known
@@ -26,7 +26,6 @@ from ppl.distributions._wrapping import (
     between_ends,
     ends_of,
     listed_between,
-    tails_at,
 )
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution, distribution, param
@@ -83,33 +82,17 @@ class AbstractTruncated(AbstractWrapper):
 
     # --- densities and tails ----------------------------------------------------------
 
-    def _log_mass(self) -> Array:
-        """Log of the probability that the base lies between the bounds."""
-        low, high = self._bounds
-        if low is None:
-            return tails_at(self.base_dist, high).log_cdf
-        if high is None:
-            before = jnp.ceil(low) - 1 if self.is_discrete else low
-            return tails_at(self.base_dist, before).log_sf
-        return log_between(self.base_dist, low, high)
+    @property
+    def _known(self) -> Restricted:
+        """All that is known before a value is given."""
+        return Restricted.of(self.base_dist, *self._bounds, self.support)
 
     def log_prob(self, value: ArrayLike) -> Array:
-        low, high = self._bounds
-        outside = jnp.zeros((), bool)
-        if low is not None:
-            outside |= value < low
-        if high is not None:
-            outside |= value > high
-        safe = jnp.where(outside, self.support.feasible_like(value), value)
-        inside = self.base_dist.log_prob(safe)
-        outside |= inside == -jnp.inf
-        return jnp.where(outside, -jnp.inf, inside - self._log_mass())
+        return self._known.log_prob(value)
 
     def log_tails(self, value: ArrayLike) -> Tails:
         """The logarithms of the probabilities below and above."""
-        value = jnp.asarray(value)
-        low, high = self._bounds
-        return above_and_below(self.base_dist, low, high, value, self._log_mass())
+        return self._known.log_tails(value)
 
     def cdf(self, value: ArrayLike) -> Array:
         return jnp.exp(self.log_cdf(value))
@@ -125,10 +108,13 @@ class AbstractTruncated(AbstractWrapper):
         if self.is_discrete:
             most = jnp.iinfo(jnp.result_type(int)).max
             return count_quantile(
-                self, q, 0 if low is None else low, most if high is None else high
+                self._known,
+                q,
+                0 if low is None else low,
+                most if high is None else high,
             )
         first = -jnp.inf if low is None else low
-        return log_quantile(self, q, first, jnp.inf if high is None else high)
+        return log_quantile(self._known, q, first, jnp.inf if high is None else high)
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         u = open_uniform(key, self.shape(sample_shape))
@@ -136,7 +122,7 @@ class AbstractTruncated(AbstractWrapper):
         if self.is_discrete:
             most = jnp.iinfo(jnp.result_type(int)).max
             high = most if high is None else high
-            return count_between(self, u, 0 if low is None else low, high)
+            return count_between(self._known, u, 0 if low is None else low, high)
         x = self.icdf(u)
         # The bound may be the nearest float to a draw, and one of an open base, too.
         if high is None:
@@ -181,7 +167,7 @@ class AbstractTruncated(AbstractWrapper):
         return self._quadrature().entropy()
 
     def _quadrature(self) -> Quadrature:
-        return Quadrature(self, *self._ends)
+        return Quadrature(self._known, *self._ends)
 
     def _masses(self) -> tuple[Array, Array]:
         """Counts and their log probabilities; NaN where there are too many of them."""
@@ -190,11 +176,12 @@ class AbstractTruncated(AbstractWrapper):
         low = 0 if low is None else low
         most = jnp.iinfo(jnp.result_type(int)).max
         high = most if self._ends[1] is None else self._ends[1]
-        first = count_between(self, jnp.asarray(q), low, high)
+        this = self._known
+        first = count_between(this, jnp.asarray(q), low, high)
         last = first + (_MOST_TERMS - 1)
         values = first + jnp.arange(_MOST_TERMS).reshape((-1,) + (1,) * first.ndim)
-        log_mass = self.log_prob(values)
-        enough = self.log_sf(last) < jnp.log(1e-6)
+        log_mass = this.log_prob(values)
+        enough = this.log_tails(last).log_sf < jnp.log(1e-6)
         return values, jnp.where(enough, log_mass, jnp.nan)
 
 

@@ -17,8 +17,7 @@ mp.mp.dps = 80  # enough for differences of nearly equal numbers
 class Case:
     """A family with its parameter sets; `density` is the log density in mpmath.
 
-    `lacks` names the moments of a continuous family that have no closed form. A `heavy`
-    case takes so long to compile that it is left to `make slow`.
+    `lacks` names the moments of a continuous family that have no closed form.
     """
 
     name: str
@@ -28,7 +27,6 @@ class Case:
     density: Callable[..., Any]
     extra: tuple[float, ...] = ()
     lacks: tuple[str, ...] = ()
-    heavy: bool = False
 
     @cached_property
     def params(self) -> tuple[np.ndarray, ...]:
@@ -36,11 +34,23 @@ class Case:
         return tuple(np.stack(column) for column in zip(*self.sets, strict=True))
 
     @cached_property
+    def has_parameters(self) -> bool:
+        return bool(type(self.make(*self.sets[0])).parameter_constraints())
+
+    @cached_property
     def discrete(self) -> bool:
         return self.make(*self.sets[0]).is_discrete
 
     def frozen(self) -> list[Any]:
         return [self.scipy(*values) for values in self.sets]
+
+
+def is_extreme(values: tuple[Any, ...]) -> bool:
+    """Whether a number of a parameter set is huge, tiny, or next to one in size."""
+    flat = np.abs(np.concatenate([np.ravel(v) for v in values]).astype(float))
+    tiny = (flat > 0) & (flat <= 0.05)
+    nearly_one = (flat != 1) & (abs(flat - 1) <= 0.05)
+    return bool(np.any((flat >= 20) | tiny | nearly_one))
 
 
 def xlogy(k, x):

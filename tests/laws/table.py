@@ -1,38 +1,44 @@
 """The table of docs/distributions.md: what each distribution has, told by the code.
 
-python -m tests.laws.table     # writes it
+python -m tests.laws.table     # writes it, and which name lives in which module
 """
 
+import importlib
 import inspect
 from pathlib import Path
+from typing import Any
 
-import ppl.distributions as dist
 from ppl.distributions import constraints
 from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import Distribution
+from tests.laws import names
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "distributions.md"
 BEGIN, END = "<!-- begin table -->", "<!-- end table -->"
 HAS = ("cdf", "icdf", "mean", "variance", "mode", "entropy", "enumerate_support")
 
 
+def public() -> dict[str, Any]:
+    """What the modules have now, whatever is written down."""
+    return {
+        name: getattr(importlib.import_module(f"{names.PACKAGE}.{home}"), name)
+        for name, home in names.homes().items()
+    }
+
+
 def families() -> dict[str, type[Distribution]]:
     """All public classes that are distributions, by name."""
-    found = {name: getattr(dist, name) for name in dist.__all__}
     return {
-        name: cls
-        for name, cls in sorted(found.items())
-        if inspect.isclass(cls)
-        and issubclass(cls, Distribution)
-        and cls is not Distribution
+        name: value
+        for name, value in sorted(public().items())
+        if inspect.isclass(value) and value is not Distribution
     }
 
 
 def factories() -> list[str]:
     """Public functions that return a distribution of one class or another."""
-    found = {name: getattr(dist, name) for name in dist.__all__}
     return sorted(
-        n for n, f in found.items() if inspect.isfunction(f) and n[0].isupper()
+        n for n, f in public().items() if inspect.isfunction(f) and n[0].isupper()
     )
 
 
@@ -90,4 +96,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    names.write()
     PAGE.write_text(page())

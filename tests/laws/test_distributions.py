@@ -7,6 +7,7 @@ import pytest
 from scipy.special import entr, expit
 
 import ppl.distributions as dist
+from tests.laws.case import is_extreme
 from tests.laws.cases import CASES, Case
 from tests.laws.evaluate import facts, slope, truth
 
@@ -29,6 +30,16 @@ def close(got, want, tolerance):
     """Equal, infinities included, up to `tolerance`."""
     with np.errstate(invalid="ignore"):
         return (got == want) | (abs(got - want) <= tolerance)
+
+
+# --- what is judged -------------------------------------------------------------------
+
+
+@every_case
+def test_there_are_enough_parameter_sets(case):
+    if case.has_parameters:
+        assert len({repr(values) for values in case.sets}) >= 6
+        assert sum(map(is_extreme, case.sets)) >= 2
 
 
 # --- density --------------------------------------------------------------------------
