@@ -30,8 +30,8 @@ class Laplace(Distribution):
         return self.loc + self.scale * eps
 
     def log_prob(self, value: ArrayLike) -> Array:
-        z = (value - self.loc) / self.scale
-        return -jnp.abs(z) - jnp.log(self.scale) - LOG_2
+        distance = abs(value - self.loc)  # before the quotient: a shorter gradient
+        return -distance / self.scale - jnp.log(self.scale) - LOG_2
 
     def cdf(self, value: ArrayLike) -> Array:
         z = (value - self.loc) / self.scale
