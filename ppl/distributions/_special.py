@@ -123,10 +123,15 @@ log1p_square = fused(_log1p_square)  # log(1 + w^2), for every w that a float ca
 
 
 def log_ratio(x: Array, mean: Array) -> Array:
-    """log(x / mean), also where the two are nearly equal."""
+    """log(x / mean), where the two are nearly equal and where the ratio is no float."""
     near = jnp.abs(x - mean) < 0.5 * mean
     close = jnp.log1p(jnp.where(near, (x - mean) / mean, 0.0))
-    return jnp.where(near, close, jnp.log(jnp.where(near, 1.0, x / mean)))
+    limits, ratio = jnp.finfo(x.dtype), x / mean
+    lift = limits.maxexp // 2
+    lift = jnp.where(ratio < limits.tiny, lift, jnp.where(ratio > limits.max, -lift, 0))
+    lifted = jnp.exp2(lift.astype(x.dtype)) * x / mean
+    far = jnp.log(jnp.where(near, 1.0, lifted)) - lift * LOG_2
+    return jnp.where(near, close, far)
 
 
 def atanh_rest(s: Array) -> Array:

@@ -260,6 +260,12 @@ def test_certain_probabilities_have_their_limits(make, p):
     assert make(p).log_prob(1 - int(p)) == -jnp.inf
 
 
+def test_gradients_do_not_underflow_far_below_a_large_mean():
+    """In float32 the ratio of the two is zero there, but its logarithm is a number."""
+    slope = jax.grad(lambda a: dist.Gamma(a).log_prob(1e-30))(5e8)
+    assert slope == pytest.approx(np.log(1e-30) - np.log(5e8), rel=1e-5)
+
+
 def test_extreme_logits_have_finite_gradients():
     for logit in (-1e3, 1e3):
         for x in (0, 1):

@@ -55,7 +55,7 @@ class Truth:
 
     def _expect(self, fn: Callable[[Any, Any, Any], Any]) -> float:
         """The trapezoidal rule over the logit of the probability."""
-        step = 0.05
+        step = 0.02
         t = np.arange(-400.0, 400.0, step)
         log_weight = log_expit(t) + log_expit(-t)
         with np.errstate(all="ignore"):
