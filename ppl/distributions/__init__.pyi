@@ -101,6 +101,7 @@ from ppl.distributions.levy import Levy as Levy
 from ppl.distributions.lkj import LKJ as LKJ
 from ppl.distributions.lkj import LKJCholesky as LKJCholesky
 from ppl.distributions.lkj import LKJCovariance as LKJCovariance
+from ppl.distributions.log_logistic import LogLogistic as LogLogistic
 from ppl.distributions.log_uniform import LogUniform as LogUniform
 from ppl.distributions.logistic import Logistic as Logistic
 from ppl.distributions.logit_normal import LogitNormal as LogitNormal

@@ -85,6 +85,7 @@ HOMES = {
     "LKJ": "lkj",
     "LKJCholesky": "lkj",
     "LKJCovariance": "lkj",
+    "LogLogistic": "log_logistic",
     "LogUniform": "log_uniform",
     "Logistic": "logistic",
     "LogitNormal": "logit_normal",

@@ -9,6 +9,7 @@ from scipy.special import betainc, expit, logit
 
 import ppl.distributions as dist
 from tests.laws.case import Case, beta, gamma, normal, student
+from tests.laws.truth import Silent
 
 
 def skew_normal(x, m, s, a):
@@ -276,6 +277,11 @@ CASES: tuple[Case, ...] = (
          LogitNormal,
          lambda x, m, s: normal((log(x) - log1p(-x) - m) / s) - log(s * x * (1 - x)),
          (1e-30, 0.5)),
+    Case("LogLogistic", dist.LogLogistic,
+         ((1.0, 3.0), (2.0, 5.0), (0.5, 0.7), (10.0, 1.5), (1e-12, 0.2), (1e6, 200.0)),
+         lambda s, k: Silent(st.fisk(k, scale=s)),
+         lambda x, s, k: log(k / x) - log1p((x / s) ** k) - log1p((x / s) ** -k),
+         (1e-30, 1e30)),
     Case("HalfStudentT", dist.HalfStudentT,
          ((3.0, 1.0), (1.0, 0.1), (30.0, 3.0), (1e6, 1.0), (0.1, 1.0), (2.5, 1e-6)),
          HalfT, lambda x, df, s: student(x, df, 0, s) + log(2), (0.0, 1e-3, 1e30)),
