@@ -87,7 +87,7 @@ def judge(case: Case, copies: np.ndarray) -> None:
         assert x.dtype == whole
         assert inside.all(), (case.name, values, f"{(~inside).sum()} outside")
         assert np.isfinite(log_prob).all(), (case.name, values)
-        frozen = case.scipy(*(np.asarray(v, float) for v in values))
+        frozen = case.scipy(*(np.asarray(v, float)[()] for v in values))
         p = test(x, frozen)
         assert p > LEVEL, (case.name, values, p)
         assert_moments(x.astype(float), frozen)
