@@ -313,5 +313,5 @@ def test_what_is_not_known_says_so():
     assert not c.is_dependent(c.real_vector)
     with pytest.raises(TypeError, match="cannot be checked"):
         c.dependent(1.0)
-    with pytest.raises(TypeError, match="no known member"):
+    with pytest.raises(TypeError, match="no place to start from"):
         c.dependent.feasible_like(1.0)
