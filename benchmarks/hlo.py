@@ -113,7 +113,7 @@ def compile_chunk(chains: int) -> Compiled:
     jax.config.update("jax_enable_compilation_cache", False)
     try:
         times = [time.perf_counter()]
-        traced = chunk_program(False).trace(*positional, **named)
+        traced = chunk_program(False, False).trace(*positional, **named)
         times.append(time.perf_counter())
         lowered = traced.lower()
         times.append(time.perf_counter())

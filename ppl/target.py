@@ -54,6 +54,7 @@ class Spec:
             models with loops that cannot be differentiated in reverse.
         gathers: Whether the model indexes arrays, as in `theta[group]`.
         largest_product: Multiplications of the largest matrix product in the model.
+        observed: How many values are observed.
         large: Shares of observed values by site, if they are so many that a float32
             sum of their terms hides what a step changes.
     """
@@ -65,6 +66,7 @@ class Spec:
     forward_mode: bool = False
     gathers: bool = False
     largest_product: int = 0
+    observed: int = 0
     large: tuple[tuple[str, float], ...] = ()
 
 
@@ -95,6 +97,11 @@ class LogDensity:
     def largest_product(self) -> int:
         """Multiplications of the largest matrix product in one evaluation."""
         return self.spec.largest_product
+
+    @property
+    def observed(self) -> int:
+        """How many values are observed."""
+        return self.spec.observed
 
     def lowered(self, base: float) -> LogDensity:
         """The target with its log density less `base`, if it has large sites."""
@@ -297,13 +304,16 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         ]
 
     jaxpr = jax.make_jaxpr(body)(data)
+    observed = (site for site in sites.values() if site.is_observed)
+    sizes = {site.name: math.prod(site.shape) for site in observed}
     spec = dataclasses.replace(
         spec,
         fingerprint=fingerprint(jaxpr),
         gathers=has_group_gathers(jaxpr),
         largest_product=largest_product(jaxpr),
         layout=_laid_out(shapes),
-        large=_large(sites),
+        observed=sum(sizes.values()),
+        large=_large(sizes),
     )
     plates: dict[str, PlateFrame] = {}
     for frame in (frame for site in sites.values() for frame in site.plates):
@@ -335,9 +345,8 @@ def _laid_out(shapes: dict[str, tuple[Shape, Shape]]) -> Layout:
     return Layout(tuple(entries))
 
 
-def _large(sites: dict[str, SiteInfo]) -> tuple[tuple[str, float], ...]:
+def _large(sizes: dict[str, int]) -> tuple[tuple[str, float], ...]:
     """Shares of observed values by site, if they are very many, for `Spec.large`."""
-    sizes = {s.name: math.prod(s.shape) for s in sites.values() if s.is_observed}
     count = sum(sizes.values())
     if count < _MANY_VALUES:
         return ()

@@ -44,24 +44,26 @@ _ROWS = PartitionSpec(None, CHAINS)
 _VECTORS = PartitionSpec(None, None, CHAINS)
 
 
-_ONE_THREAD = {
-    "xla_cpu_experimental_ynn_fusion_type": "",
-    "xla_cpu_multi_thread_eigen": False,
-}
-"""What keeps XLA on CPUs from handing sums and products to a pool of threads."""
+_OWN_SUMS = {"xla_cpu_experimental_ynn_fusion_type": ""}
+_OWN_PRODUCTS = {"xla_cpu_multi_thread_eigen": False}
+"""What keeps XLA on CPUs from handing work to a library with a pool of threads."""
 
 
 @cache
-def chunk_program(threads: bool) -> Callable[..., tuple[Any, Randomness, Buffer]]:
+def chunk_program(
+    sums: bool, products: bool
+) -> Callable[..., tuple[Any, Randomness, Buffer]]:
     """The program of a chunk; see `run_chunk` for its arguments.
 
     Args:
-        threads: Whether matrix products may use several threads on a CPU. Handing small
-            ones over takes longer than they do; sums are never handed over.
+        sums: Whether a library with threads may take sums, on a CPU. Handing small ones
+            over takes longer than they do.
+        products: The same of matrix products.
     """
-    options = dict(_ONE_THREAD) if _knows_options() else {}
-    if threads:
-        options.pop("xla_cpu_multi_thread_eigen", None)
+    options: dict[str, Any] = {}
+    if _knows_options():
+        options |= {} if sums else _OWN_SUMS
+        options |= {} if products else _OWN_PRODUCTS
     return jax.jit(
         run_chunk,
         static_argnames=("rows", "early_exit", "mesh"),
@@ -76,7 +78,8 @@ def _knows_options() -> bool:
     if jax.default_backend() != "cpu":
         return False
     try:
-        jax.jit(lambda: None, compiler_options=_ONE_THREAD).lower().compile()
+        both = {**_OWN_SUMS, **_OWN_PRODUCTS}
+        jax.jit(lambda: None, compiler_options=both).lower().compile()
     except jax.errors.JaxRuntimeError:
         return False
     return True

@@ -26,7 +26,7 @@ _IDLE_CHUNKS = 3  # a chunk may do nothing while room or numbers are on their wa
 
 def dispatch(run: Run, num_draws: int) -> Buffer:
     """Enqueue one chunk, which ends early when all chains have `num_draws` draws."""
-    program = chunk_program(run.has_large_products)
+    program = chunk_program(run.has_large_sums, run.has_large_products)
     run.state, run.randomness, buffer = program(
         run.kernel,
         run.target,

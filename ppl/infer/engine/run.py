@@ -17,7 +17,8 @@ _BUFFER_BYTES = 8 * 2**20
 _BANK_BYTES = 8 * 2**20
 _CHUNK_SECONDS = 0.25
 _FIRST_STEPS = 32
-_LARGE_PRODUCT = 2**20  # multiplications from which on threads share a matrix product
+_LARGE_PRODUCT = 2**20  # multiplications from which on threads are worth while
+_LARGE_SUM = 128  # terms, likewise
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Run:
         chunk: Steps per chunk, at most `rows`, or None to go by time; changes no draw.
         mesh: Devices that the chains are spread over, or None for one.
         product: Multiplications of the target's largest matrix product, for one chain.
+        observed: Values that the target has observed, of which it takes sums.
         moved: Chains that warm-up has taken from a place without mass to another's.
         pace: Seconds per step, as last seen.
         surplus: Draws that some chains have beyond `draws`, after an interrupt.
@@ -65,6 +67,7 @@ class Run:
     chunk: int | None = None
     mesh: Mesh | None = None
     product: int = 0
+    observed: int = 0
     moved: int = 0
     pace: float | None = None
     surplus: Surplus | None = None
@@ -107,6 +110,11 @@ class Run:
         state = self.kernel.lowered(self.state, by)
         if state is not None:
             self.state, self.target = state, placed(target, self.mesh)
+
+    @property
+    def has_large_sums(self) -> bool:
+        """Whether the target takes sums worth threads."""
+        return self.observed > _LARGE_SUM
 
     @property
     def has_large_products(self) -> bool:
@@ -161,6 +169,7 @@ def start(
         chunk=chunk,
         mesh=mesh,
         product=getattr(target, "largest_product", 0),
+        observed=getattr(target, "observed", 0),
     )
 
 

@@ -109,6 +109,7 @@ class OwnRates(NamedTuple):
     MEMORY = 20
     MARGIN = 0.3
     CHANCE = 0.6
+    CROWD = 32
 
     def update(self, rates: np.ndarray, draws: int) -> OwnRates:
         """Take the mean rates (chains,) of some more draws."""
@@ -127,6 +128,12 @@ class OwnRates(NamedTuple):
         return self.draws > 0 and float(np.min(self.rate)) < self.STUCK
 
     def bound(self) -> float:
-        """What the mean acceptance counts for at most, for the sake of the worst."""
+        """What the mean acceptance counts for at most, for the sake of the worst.
+
+        Of very many chains a few are in a narrow place at any time, and come out of it
+        again: they do not count, unless one gets nowhere at all.
+        """
         chance = self.CHANCE / min(self.draws, self.MEMORY) ** 0.5
-        return float(np.min(self.rate)) + self.MARGIN + chance
+        rates = np.sort(np.atleast_1d(self.rate))
+        worst = rates[0] if self.stuck else rates[len(rates) // self.CROWD]
+        return float(worst) + self.MARGIN + chance

@@ -46,7 +46,7 @@ Structure: TypeAlias = Literal["auto", "diagonal", "dense"]
 
 _SHARE = 5  # a round is as long as this share of its window has been so far
 _LATE = 0.15  # share of the warm-up for the step size alone, at most
-_LATE_DRAWS = 50
+_LATE_DRAWS = 50, 400  # of each chain at least, and of all chains
 _GROWTH = 1.5
 _DENSE_DIM = 128  # up to which a matrix costs no more than a few directions
 _PAYS = 2.0  # gain of a structured metric that repays compiling another program
@@ -55,6 +55,7 @@ _WORTH = 1.1  # how much more efficient a structured metric must make gradients
 _DIVERGES = 1.5  # how many times as often trajectories may diverge under it
 _RARELY = 0.02  # share of divergences that is not held against it
 _ENOUGH = 100, 4, 400  # draws that decide: at least; for each coordinate; at most
+_COLUMNS = 8  # ranks are multiples of it
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**21  # numbers of draws and gradients that are kept, at most
 _FOLLOWED = 2**22  # chains × coordinates that are followed, at most
@@ -65,7 +66,9 @@ def schedule(num_warmup: int, chains: int) -> list[int]:
     """Lengths of the windows; all but the last end with a new metric."""
     if num_warmup < 20:
         return [num_warmup] if num_warmup else []
-    last = min(max(int(_LATE * num_warmup), 10), _LATE_DRAWS)
+    least, pooled = _LATE_DRAWS
+    late = max(least, math.ceil(pooled / chains))
+    last = min(max(int(_LATE * num_warmup), 10), late)
     left, size = num_warmup - last, min(max(math.ceil(160 / chains), 3), 10)
     windows = []
     while left > 0:
@@ -284,7 +287,7 @@ class Windows(AbstractAdaptation):
                 shape = _plain(scale)
                 if simple:
                     return self._built(shape, [], kernel, 0), 0
-        rank = a.rank or 2 ** math.ceil(math.log2(2 * max(len(shape.values), 2)))
+        rank = a.rank or _COLUMNS * math.ceil(max(len(shape.values), 1) / _COLUMNS)
         return self._built(shape, [], kernel, rank), rank
 
     def _built(
