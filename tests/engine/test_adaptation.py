@@ -167,10 +167,10 @@ def test_a_few_of_many_chains_in_narrow_places_do_not():
     for _ in range(30):
         some = some.update(rates, 1)
     assert some.bound() > 1
-    rates[0] = 0.0
+    rates[:5] = 0.0
     for _ in range(100):
         some = some.update(rates, 1)
-    assert some.bound() < 0.5, "one that gets nowhere at all does"
+    assert some.bound() < 0.5, "some that get nowhere at all do"
 
 
 # --- whole warm-ups -------------------------------------------------------------------

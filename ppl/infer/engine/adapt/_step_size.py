@@ -131,9 +131,11 @@ class OwnRates(NamedTuple):
         """What the mean acceptance counts for at most, for the sake of the worst.
 
         Of very many chains a few are in a narrow place at any time, and come out of it
-        again: they do not count, unless one gets nowhere at all.
+        again: they do not count, unless more than one in 128 gets nowhere at all.
         """
         chance = self.CHANCE / min(self.draws, self.MEMORY) ** 0.5
         rates = np.sort(np.atleast_1d(self.rate))
-        worst = rates[0] if self.stuck else rates[len(rates) // self.CROWD]
+        worst = rates[len(rates) // self.CROWD]
+        nowhere = rates[len(rates) // (4 * self.CROWD)]
+        worst = nowhere if nowhere < self.STUCK else worst
         return float(worst) + self.MARGIN + chance
