@@ -22,6 +22,7 @@ from ppl._typing import Array, Key, Shape
 from ppl.distributions import constraints
 from ppl.distributions._parameters import CHECK_AT_CONSTRUCTION
 from ppl.distributions.constraints import Constraint, shape_of
+from ppl.distributions.distribution import sum_less
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,7 @@ class Sample(Site):
         """The sum of `log_prob`, less `base`; see the distribution's method."""
         if self.mask is None and self.scale is None:
             return self.fn.log_prob_less(self.value, base)
-        terms = self.log_prob()
-        return (terms - base / max(terms.size, 1)).sum()
+        return sum_less(self.log_prob(), base)
 
 
 @dataclass(frozen=True)

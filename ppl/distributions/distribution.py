@@ -39,6 +39,11 @@ __all__ = [
 _SMALL = 1024  # entries of a parameter that may be a constant of a compiled program
 
 
+def sum_less(terms: Array, base: ArrayLike) -> Array:
+    """The sum of `terms` less `base`, with digits that the sum itself has not."""
+    return jnp.sum(terms - base / max(terms.size, 1))
+
+
 class Distribution(AbstractParametrised):
     """A probability distribution over arrays of shape `batch_shape + event_shape`.
 
@@ -91,8 +96,7 @@ class Distribution(AbstractParametrised):
         What is left is small, and has digits that the sum of a million terms in float32
         has not.
         """
-        terms = self.log_prob(value)
-        return jnp.sum(terms - base / max(terms.size, 1))
+        return sum_less(self.log_prob(value), base)
 
     def cdf(self, value: ArrayLike) -> Array:
         """P(X <= value)."""

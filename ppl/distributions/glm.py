@@ -38,7 +38,12 @@ from ppl.distributions._special import (
 )
 from ppl.distributions._sums import bell_entropy
 from ppl.distributions.constraints import Constraint, namespace, shape_of
-from ppl.distributions.distribution import Distribution, distribution, param
+from ppl.distributions.distribution import (
+    Distribution,
+    distribution,
+    param,
+    sum_less,
+)
 
 
 class AbstractGLM(Distribution):
@@ -138,7 +143,7 @@ class AbstractGLM(Distribution):
 
     def log_prob_less(self, value: ArrayLike, base: ArrayLike) -> Array:
         high, low = self._log_prob_in_two(value)
-        return jnp.sum(high - base / max(high.size, 1) + low)
+        return sum_less(high, base) + jnp.sum(low)
 
     def _over_rows(self, value: ArrayLike) -> Array:
         """`value`, broadcast to the shape of a draw."""

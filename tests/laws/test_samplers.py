@@ -78,7 +78,7 @@ def assert_moments(x: np.ndarray, frozen) -> None:
     assert abs(x.mean() - center) <= slack, (frozen.args, x.mean(), center)
 
 
-def judge(case: Case, copies: np.ndarray) -> None:
+def assert_right_draws(case: Case, copies: np.ndarray) -> None:
     whole = jnp.result_type(int) if case.discrete else jnp.result_type(float)
     test = p_value_of_counts if case.discrete else p_value_of_line
     sets = zip(*rounded(case, False), strict=True)
@@ -96,13 +96,13 @@ def judge(case: Case, copies: np.ndarray) -> None:
 @every_case
 def test_draws_have_the_distribution(case):
     """100,000 draws of the first parameter set, and a fifth of that of the others."""
-    judge(case, np.where(np.arange(len(case.sets)) == 0, COPIES, 1))
+    assert_right_draws(case, np.where(np.arange(len(case.sets)) == 0, COPIES, 1))
 
 
 @pytest.mark.slow
 @every_case
 def test_many_draws_of_each_set_have_the_distribution(case):
-    judge(case, np.full(len(case.sets), COPIES))
+    assert_right_draws(case, np.full(len(case.sets), COPIES))
 
 
 @pytest.mark.parametrize(

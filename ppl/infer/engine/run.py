@@ -52,6 +52,7 @@ class Run:
         mesh: Devices that the chains are spread over, or None for one.
         product: Multiplications of the target's largest matrix product, for one chain.
         observed: Values that the target has observed, of which it takes sums.
+        base: What the target takes from its log density.
         moved: Chains that warm-up has taken from a place without mass to another's.
         pace: Seconds per step, as last seen.
         surplus: Draws that some chains have beyond `draws`, after an interrupt.
@@ -68,6 +69,7 @@ class Run:
     mesh: Mesh | None = None
     product: int = 0
     observed: int = 0
+    base: float = 0.0
     moved: int = 0
     pace: float | None = None
     surplus: Surplus | None = None
@@ -91,11 +93,6 @@ class Run:
         """Number of coordinates."""
         return self.randomness.bank.shape[1]
 
-    @property
-    def base(self) -> float:
-        """What the target has taken from its log density."""
-        return float(np.asarray(getattr(self.target, "base", 0.0)))
-
     def lower(self, base: float) -> None:
         """Have the target take `base` from its log density, if it can use that.
 
@@ -106,10 +103,11 @@ class Run:
         target = self.target.lowered(base)
         if target is self.target:
             return
-        by = float(np.asarray(target.base)) - self.base
-        state = self.kernel.lowered(self.state, by)
+        new = float(np.asarray(target.base))
+        state = self.kernel.lowered(self.state, new - self.base)
         if state is not None:
             self.state, self.target = state, placed(target, self.mesh)
+            self.base = new
 
     @property
     def has_large_sums(self) -> bool:
@@ -119,8 +117,8 @@ class Run:
     @property
     def has_large_products(self) -> bool:
         """Whether the target or the metric takes a matrix product worth threads."""
-        settings = max(np.size(leaf) for leaf in jax.tree.leaves(self.kernel))
-        return max(self.product, settings) * self.chains >= _LARGE_PRODUCT
+        metric = max(np.size(leaf) for leaf in jax.tree.leaves(self.kernel.metric))
+        return max(self.product, metric) * self.chains >= _LARGE_PRODUCT
 
 
 def start(
