@@ -59,7 +59,8 @@ class seed(Handler):
         match site:
             case (
                 Sample(value=None, rng_key=None)
-                | Param(value=None, rng_key=None)
+                | Sample(is_observed=True, rng_key=None)  # `uncondition` may draw it
+                | Param(value=None, rng_key=None)  # so may `lift`
                 | PlateEntry(value=None, rng_key=None)
             ):
                 if _wants_key(site):
@@ -74,8 +75,6 @@ class seed(Handler):
 
 def _wants_key(site: Any) -> bool:
     match site:
-        case Param():
-            return callable(site.init)
         case PlateEntry():
             return site.subsample_size < site.size
         case _:

@@ -31,19 +31,39 @@ def model():
 BASE = draw(model)  # the draws of seed 0
 A = BASE["a"].value
 
-# Each handler aims at site `a`, with the value that `a` has anyway: so it may change
-# `a` itself and nothing else. What it does to log densities is a factor.
+# Each handler aims at one site on which no other depends, or at `a` or `p` with the
+# value that these have anyway: so it may change that site itself and nothing else. What
+# it does to log densities is a factor.
+
+
+def plain(name):
+    return name.rpartition("/")[2]
+
+
+def about_a(site):
+    """A strategy for `a` under any prefix: its value, without sampling anything."""
+    return (lambda name, fn, obs: (None, A)) if plain(site.name) == "a" else None
+
+
 HANDLERS = {
     "block": (partial(handlers.block, hide=["a"]), {"a"}, 1.0),
     "condition": (partial(handlers.condition, data={"a": A}), {"a"}, 1.0),
     "do": (partial(handlers.do, data={"a": A}), set(), 1.0),
+    "infer_config": (
+        partial(handlers.infer_config, config_fn=lambda site: {"hint": site.name}),
+        set(),
+        1.0,
+    ),
+    "lift": (partial(handlers.lift, prior={"p": dist.Delta(1.5)}), {"p"}, 1.0),
     "mask": (partial(handlers.mask, mask=True), set(), 1.0),
+    "reparam": (partial(handlers.reparam, config=about_a), {"a"}, 1.0),
     "replay": (partial(handlers.replay, trace={"a": BASE["a"]}), set(), 1.0),
     "scale": (partial(handlers.scale, scale=3.0), set(), 3.0),
     "scope": (partial(handlers.scope, prefix="s"), set(), 1.0),
     "seed": (partial(handlers.seed, rng_seed=0), set(), 1.0),
     "substitute": (partial(handlers.substitute, data={"a": A}), set(), 1.0),
     "trace": (handlers.trace, set(), 1.0),
+    "uncondition": (handlers.uncondition, {"b"}, 1.0),
 }
 every = pytest.mark.parametrize("name", HANDLERS)
 
@@ -55,10 +75,6 @@ def make(name, *args):
 def inner(name):
     """The model with its randomness inside of the handler, so that all can be seen."""
     return model if name == "seed" else handlers.seed(model, rng_seed=0)
-
-
-def plain(name):
-    return name.removeprefix("s/")
 
 
 def assert_equal_traces(left, right):

@@ -13,31 +13,33 @@ from ppl.distributions.constraints import Constraint, namespace
 from ppl.distributions.transforms.base import Transform, with_event_dims
 
 
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
+    """The ends of an interval, and whether they belong to it."""
+
     low: ArrayLike | None = None  # None: no bound
     high: ArrayLike | None = None
     closed: bool = False
 
 
-def _ends(constraint: Constraint) -> _Ends | None:
+def ends_of(constraint: Constraint) -> Ends | None:
     """The bounds of a set of numbers, or None for another set."""
     match constraint:
         case constraints.Real():
-            return _Ends(closed=True)
+            return Ends(closed=True)
         case constraints.SoftplusPositive():
-            return _Ends(0.0)
+            return Ends(0.0)
         case constraints.GreaterThan(lower_bound=low):
-            return _Ends(low)
+            return Ends(low)
         case constraints.GreaterThanEq(lower_bound=low):
-            return _Ends(low, closed=True)
+            return Ends(low, closed=True)
         case constraints.LessThan(upper_bound=high):
-            return _Ends(high=high)
+            return Ends(high=high)
         case constraints.LessThanEq(upper_bound=high):
-            return _Ends(high=high, closed=True)
+            return Ends(high=high, closed=True)
         case constraints.Interval(lower_bound=low, upper_bound=high):
-            return _Ends(low, high, closed=True)
+            return Ends(low, high, closed=True)
         case constraints.OpenInterval(lower_bound=low, upper_bound=high):
-            return _Ends(low, high)
+            return Ends(low, high)
     return None
 
 
@@ -79,8 +81,8 @@ class AbstractMonotoneTransform(Transform):
             return with_event_dims(inner, support.reinterpreted_batch_ndims)
         if isinstance(support, constraints.OrderedVector):
             return self._ordered_image()
-        own, domain = _ends(support), _ends(self.whole_domain)
-        codomain = _ends(self.whole_codomain)
+        own, domain = ends_of(support), ends_of(self.whole_domain)
+        codomain = ends_of(self.whole_codomain)
         if own is None or domain is None or codomain is None:
             return with_event_dims(constraints.dependent, support.event_dim)
 
@@ -107,7 +109,7 @@ class AbstractMonotoneTransform(Transform):
                 return constraints.positive_ordered_vector
         return constraints.independent(constraints.dependent)
 
-    def _half(self, ends: list[Any], codomain: _Ends, *, closed: bool) -> Constraint:
+    def _half(self, ends: list[Any], codomain: Ends, *, closed: bool) -> Constraint:
         """The image of a set that has one end of its own."""
         sign = self.sign
         known = not isinstance(sign, Tracer)
