@@ -66,7 +66,9 @@ class CircularReparam(Reparam):
 
     There is no edge at -pi and pi then, where a chain would have to turn back. The
     density of the unwrapped angle is that of the site times smooth weights that sum to
-    one over the turns, so that the site's own distribution is left exactly.
+    one over the turns, so that the site's own distribution is left exactly. Chains may
+    settle in different turns, about which the site does not care: judge them by it, and
+    not by the unwrapped angle.
 
     Raises:
         ModelError: The site is observed, or its support is not the circle.
