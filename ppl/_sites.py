@@ -215,9 +215,10 @@ def perform(site: Site) -> Any:
 class Handler:
     """Interprets sites: override `handle`, and forward with `perform`.
 
-    Use it as a context manager, or around a model: `handler(model, ...)(*args)`. Each
-    entry works on a copy, so one handler serves any number of threads, again and again,
-    even inside itself; what a run changes, `start` sets up.
+    Use it as a context manager, around a model, `handler(model, ...)(*args)`, or as a
+    decorator, `@handler(...)`. Each entry works on a copy, so one handler serves any
+    number of threads, again and again, even inside itself; what a run changes, `start`
+    sets up.
     """
 
     def __init__(self, fn: Callable[..., Any] | None = None):
@@ -256,7 +257,11 @@ class Handler:
         _EXITS.set(tuple(exits))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the wrapped model under this handler."""
+        """Run the wrapped model under this handler; without one, wrap what is given."""
+        if self.fn is None and len(args) == 1 and callable(args[0]) and not kwargs:
+            wrapping = copy.copy(self)
+            wrapping.fn = args[0]
+            return wrapping
         with self:
             return self.wrapped(*args, **kwargs)
 

@@ -59,7 +59,7 @@ def _check_params(params: dict[str, str]) -> None:
             f"is a param ({line}), and MCMC samples only sample sites.",
             site=name,
             value=name,
-            hint="Give it a prior with ppl.sample, or fix it: "
+            hint="Give it a prior with ppl.sample or ppl.handlers.lift, or fix it: "
             f"ppl.handlers.substitute(model, {{'{name}': value}}).",
         )
 

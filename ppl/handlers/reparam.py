@@ -113,10 +113,10 @@ class reparam(Handler):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped model; a config that looks at the whole of it does so now."""
         look = getattr(self.config, "for_model", None)
-        if look is None:
+        if look is None or self.fn is None:
             return super().__call__(*args, **kwargs)
         run = copy.copy(self)
-        run.config = look(self.wrapped, args, kwargs)
+        run.config = look(self.fn, args, kwargs)
         return run(*args, **kwargs)
 
     def __exit__(self, *exc: object) -> None:

@@ -118,6 +118,14 @@ def test_wrapping_is_the_same_as_a_with_statement(name):
 
 
 @every
+def test_a_handler_is_a_decorator(name):
+    bare = make(name)
+    decorated = bare(inner(name))
+    assert_equal_traces(sites(decorated), sites(make(name, inner(name))))
+    assert bare.fn is None
+
+
+@every
 def test_a_handler_can_be_used_again(name):
     wrapped, bare = make(name, inner(name)), make(name)
     first = sites(wrapped)
