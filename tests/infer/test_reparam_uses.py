@@ -179,6 +179,21 @@ def test_a_learned_centring_can_be_lifted():
     assert lifted["x_centered"]["type"] == "sample"
 
 
+@pytest.mark.parametrize(
+    ("centered", "standard"), [(0.0, (0.0, 1.0)), (1.0, (1.0, 2.0))]
+)
+def test_a_learned_centring_may_reach_an_end(centered, standard):
+    """The sites of the model are the same then, whether it is traced or not."""
+    learned = around(dist.Normal(1.0, 2.0), reparam.LocScaleReparam())
+    z = np.array([-1.0, 0.0, 2.0])
+    values = {"x_centered": centered, "x_decentered": z}
+    trace = draw(handlers.substitute(learned, data=values))
+    site = trace["x_decentered"]
+    np.testing.assert_allclose(site.log_prob(), stats.norm.logpdf(z, *standard), 1e-6)
+    expected = z if centered else 1.0 + 2.0 * z
+    np.testing.assert_allclose(trace["x"].value, expected, rtol=1e-6)
+
+
 def test_under_vmap_of_the_density():
     def log_joint(loc, u):
         model = around(dist.Normal(loc, 2.0), reparam.LocScaleReparam(0.3))

@@ -105,16 +105,16 @@ class LocScaleReparam(Reparam):
         must_be_latent(self, name, obs)
         base, wrap = unwrapped(fn)
         self._check_family(name, base)
-        centered = self.centered
-        if centered is None:
-            start = jnp.full(fn.event_shape, 0.5)
-            unit = constraints.unit_interval
-            centered = param(f"{name}_centered", start, constraint=unit)
-        constant = None if isinstance(centered, Tracer) else np.asarray(centered)
+        # What is learned, or sampled, takes part whatever its value: the sites of a
+        # model must not depend on values.
+        given = self.centered
+        fixed = given is not None and not isinstance(given, Tracer)
+        constant = np.asarray(given) if fixed else None
         if constant is not None and (constant == 1).all():
             return fn, None
         if type(base) in VECTORS:
             return None, self._of_vector(name, base, wrap, constant)
+        centered = self._learned(name, fn) if given is None else given
         whole = constant is not None and bool((constant == 0).all())
         _check_shape(name, base, centered)
         loc, scale = getattr(base, "loc", None), base.scale
@@ -126,6 +126,10 @@ class LocScaleReparam(Reparam):
         rest = scale if whole else scale ** (1 - centered)
         shifted = rest * (through.inv(x) - kept)
         return None, through(shifted if loc is None else loc + shifted)
+
+    def _learned(self, name: str, fn: Any) -> Array:
+        start = jnp.full(fn.event_shape, 0.5)
+        return param(f"{name}_centered", start, constraint=constraints.unit_interval)
 
     def _of_vector(self, name: str, base: Any, wrap: Any, centered: Any) -> Array:
         if centered is None or (centered != 0).any():
