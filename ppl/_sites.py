@@ -218,8 +218,11 @@ class Handler:
     Use it as a context manager, around a model, `handler(model, ...)(*args)`, or as a
     decorator, `@handler(...)`. Each entry works on a copy, so one handler serves any
     number of threads, again and again, even inside itself; what a run changes, `start`
-    sets up.
+    sets up. One that `wants_keys` may draw what has a value or is a param: a `seed`
+    inside gives a key to these, too.
     """
+
+    wants_keys: ClassVar[bool] = False
 
     def __init__(self, fn: Callable[..., Any] | None = None):
         if fn is not None and not callable(fn):

@@ -36,6 +36,8 @@ class lift(Handler):
         SupportError: A prior draws values that break the constraint of its param.
     """
 
+    wants_keys = True
+
     def __init__(
         self,
         fn: Callable[..., Any] | None = None,

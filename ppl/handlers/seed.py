@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from ppl._errors import ArgumentTypeError
+from ppl._sites import _STACK
 from ppl._typing import Key
 from ppl.primitives import (
     Handler,
@@ -59,8 +60,8 @@ class seed(Handler):
         match site:
             case (
                 Sample(value=None, rng_key=None)
-                | Sample(is_observed=True, rng_key=None)  # `uncondition` may draw it
-                | Param(value=None, rng_key=None)  # so may `lift`
+                | Sample(is_observed=True, rng_key=None)
+                | Param(value=None, rng_key=None)
                 | PlateEntry(value=None, rng_key=None)
             ):
                 if _wants_key(site):
@@ -75,6 +76,9 @@ class seed(Handler):
 
 def _wants_key(site: Any) -> bool:
     match site:
+        case Sample(is_observed=True) | Param():
+            asked = any(outer.wants_keys for outer in _STACK.get())
+            return asked or callable(site.get("init"))
         case PlateEntry():
             return site.subsample_size < site.size
         case _:

@@ -18,6 +18,8 @@ class uncondition(Handler):
         fn: The model.
     """
 
+    wants_keys = True
+
     def handle(self, site: Site) -> Site:
         """Take the observed value away."""
         match site:

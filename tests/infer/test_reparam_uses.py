@@ -49,6 +49,7 @@ def hierarchy(p):
             with p.handlers.scale(scale=2.0):
                 e = p.sample("e", d.Gamma(4.0, s))
             f = p.sample("f", d.Cauchy(mu, s))
+            p.sample("g", d.Gumbel(mu * jnp.ones(2), s).to_event(1))
         every = a.sum() + (b + c + e + walk[..., 0] + f).sum()
         p.sample("y", d.Normal(every, 2.0), obs=1.0)
         return level
@@ -63,6 +64,7 @@ def hierarchy(p):
         "way": r.ProjectedNormalReparam(),
         "e": r.ExplicitReparam(t.SoftplusTransform().inv),
         "f": r.LocScaleReparam(0.5),
+        "g": r.LocScaleReparam(),
     }
     return p.handlers.reparam(run, config=config)
 
@@ -74,7 +76,9 @@ def test_joint_density_and_names_are_those_of_numpyro():
     assert list(values) == [
         *("mu", "s", "a_decentered", "b_decentered", "c_base_decentered"),
         *("walk_haar", "level_dct", "way_normal", "e_base", "f_decentered"),
+        "g_decentered",
     ]
+    assert draw(ours)["g_centered"].value.shape == (2,)
     assert joint(ours, values) == pytest.approx(peer_joint(theirs, values), rel=1e-5)
 
 

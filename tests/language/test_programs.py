@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import ppl
+from ppl import distributions as dist
 from ppl import handlers
 from ppl.distributions.transforms import biject_to
 from ppl.primitives import Sample
@@ -84,7 +85,23 @@ def test_handlers_that_change_no_density(program, chosen):
         free = part(values, taken=False, prefix="s/")
         return handlers.substitute(handlers.scope(fixed, prefix="s"), data=free)
 
+    trace = draw(handlers.substitute(model, data=values))
+    observed = {n: s.value for n, s in trace.items() if s.get("is_observed")}
+    told = {n: value for n, value in observed.items() if value.size}  # no factor
+
+    def told_again(values):
+        forgotten = handlers.condition(handlers.uncondition(model), data=told)
+        return handlers.substitute(forgotten, data=values)
+
+    def unchanged(values):
+        hinted = handlers.infer_config(model, lambda site: {"hint": site.name})
+        lifted = handlers.lift(hinted, prior={"no param": dist.Normal(0.0, 1.0)})
+        kept = handlers.reparam(lifted, lambda site: None)
+        return handlers.substitute(kept, data=values)
+
     same = {
+        "told again": told_again,
+        "unchanged": unchanged,
         "replayed": lambda v: handlers.replay(model, trace=as_trace(v)),
         "conditioned": lambda v: handlers.condition(model, data=v),
         "part of each": apart,
