@@ -33,6 +33,7 @@ LAYERS = {
     "ppl.layout": 4,
     "ppl.visiting": 4,
     "ppl.target": 4,
+    "ppl.one_draw": 4,
     "ppl.predicting": 4,
     "ppl.checks": 4,
     "ppl.infer": 5,

@@ -12,6 +12,7 @@ from ppl.infer.initialization import (
 from ppl.infer.many_chains import LAPS, MAMS, ChEES
 from ppl.infer.mcmc import MCMC
 from ppl.infer.pathfinding import init_to_pathfinder
+from ppl.infer.predictive import Predictive, log_likelihood
 from ppl.infer.samplers import HMC, NUTS
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "MCMC",
     "NUTS",
     "ChEES",
+    "Predictive",
     "fit",
     "init_to_feasible",
     "init_to_mean",
@@ -29,4 +31,5 @@ __all__ = [
     "init_to_sample",
     "init_to_uniform",
     "init_to_value",
+    "log_likelihood",
 ]
