@@ -14,6 +14,7 @@ from ppl.infer.mcmc import MCMC
 from ppl.infer.pathfinding import init_to_pathfinder
 from ppl.infer.predictive import Predictive, log_likelihood
 from ppl.infer.samplers import HMC, NUTS
+from ppl.infer.util import initialize_model
 
 __all__ = [
     "HMC",
@@ -31,5 +32,6 @@ __all__ = [
     "init_to_sample",
     "init_to_uniform",
     "init_to_value",
+    "initialize_model",
     "log_likelihood",
 ]

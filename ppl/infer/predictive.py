@@ -300,6 +300,6 @@ def _shaped(draws: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
 
     def reshaped(value: Any) -> Any:
         array = value if isinstance(value, np.ndarray) else jnp.asarray(value)
-        return array.reshape(*shape, *array.shape[1:])
+        return array.reshape((*shape, *array.shape[1:]))
 
     return jax.tree.map(reshaped, dict(draws))
