@@ -33,8 +33,8 @@ class Predictive:
     (*batch, *shape): by default of all sites that are drawn, of observed ones and of
     deterministic ones. Pass None for observations that are to be predicted. Draw i
     depends on the key and i alone; all run together in one compiled program, or in
-    blocks of `batch_size` draws. A call with other data of the same shapes compiles
-    nothing.
+    blocks of `batch_size` draws, which changes them by rounding at most. A call with
+    other data of the same shapes compiles nothing.
 
     Args:
         model: The model.
@@ -92,7 +92,7 @@ class Predictive:
         self.model = model
         self.guide = guide
         self.params = dict(params or {})
-        self.posterior_samples = _arrays(posterior_samples or {})
+        self.posterior_samples = _arrays(posterior_samples)
         self.return_sites = _names(return_sites)
         self.infer_discrete = infer_discrete
         self.parallel = parallel
@@ -212,7 +212,9 @@ def _conditioned(condition: bool | None, exclude: bool | None) -> bool:
     return bool(condition) if exclude is None else not exclude
 
 
-def _arrays(samples: Mapping[str, Any]) -> dict[str, Any]:
+def _arrays(samples: Mapping[str, Any] | None) -> dict[str, Any]:
+    if samples is None:
+        return {}
     if not isinstance(samples, Mapping):
         raise ArgumentTypeError(
             "posterior_samples must be a dict from site to draws, got "
