@@ -11,7 +11,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ppl._errors import ModelError, RandomnessError, ShapeError, unknown_name
+from ppl._errors import (
+    ModelError,
+    PPLError,
+    RandomnessError,
+    ShapeError,
+    unknown_name,
+)
 from ppl._sites import Deterministic, Handler, Sample, Site, fitted, perform
 from ppl._typing import Key, Model, Shape
 from ppl.arguments import Arguments
@@ -118,7 +124,7 @@ class _Replicated(Handler):
 
 
 class _Exact(Handler):
-    """Refuses given values whose shape is not that of their site.
+    """Refuses given values whose shape is not that of their site, and names sites.
 
     Args:
         shapes: Of all draws of the given sites together, for the message.
@@ -141,17 +147,26 @@ class _Exact(Handler):
                 if shape_of(out.value) != expected:
                     raise self._refusal(site, expected)
                 return out
+            case Sample(value=None):
+                try:
+                    return perform(site)
+                except TypeError as error:  # the family has no sampler
+                    if isinstance(error, PPLError):
+                        raise
+                    raise ModelError(str(error), site=site.name) from error
         return perform(site)
 
     def _refusal(self, site: Sample, expected: Shape) -> ShapeError:
         given = self.shapes[site.name]
+        hint = "Leave the site out to draw it anew, or give draws of the site's shape."
+        if given[2:] == expected:
+            hint = "For draws of shape (chain, draw, …), say batch_ndims=2."
         return ShapeError(
             f"the given draws have shape {given}, so one has {given[1:]}, and the site "
             f"has {expected} ({site.line}).",
             site=site.name,
             value=given,
-            hint="Leave the site out to draw it anew, or give draws of the site's "
-            "shape behind the batch dims.",
+            hint=hint,
         )
 
 

@@ -64,6 +64,10 @@ def with_draws(**more):
     return draws(10) | more
 
 
+def improper():
+    ppl.sample("x", dist.ImproperUniform(dist.constraints.real, (), ()))
+
+
 BAD = {
     "mistyped": (
         UnknownNameError,
@@ -84,6 +88,16 @@ BAD = {
         ShapeError,
         r"'noise'.*\(10, 4\).*\(\)",
         lambda: Predictive(regression, with_draws(noise=np.ones((10, 4))))(0, X),
+    ),
+    "draws by chain": (
+        ShapeError,
+        "batch_ndims=2",
+        lambda: Predictive(regression, draws(4, 10))(0, X),
+    ),
+    "improper prior": (
+        ModelError,
+        "site 'x': ImproperUniform cannot be sampled from",
+        lambda: Predictive(improper, num_samples=3)(0),
     ),
     "differing numbers": (
         ShapeError,
