@@ -31,6 +31,10 @@ class PriorDrawsWarning(PPLWarning):
     """Latent sites without posterior draws are drawn from their priors."""
 
 
+class DoubtfulDrawsWarning(PPLWarning):
+    """Draws are outside of the support of their site, or not numbers."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What the draws of a task are made of.
@@ -102,16 +106,19 @@ def run(
     size = batch_size or max(1, _BLOCK_BYTES // max(1, found.nbytes))
     size = max(1, min(size, inputs.count))
     program = _compiled if found.task.fingerprint else _block
-    parts = []
+    data = jax.tree.map(jnp.asarray, found.data)
+    params = dict(inputs.params)
+    parts, flags = [], []
     for begin in range(0, max(inputs.count, 1), size):
         # The last block is padded, so that one program serves all.
         index = np.minimum(np.arange(begin, begin + size), max(inputs.count - 1, 0))
         stop = min(begin + size, inputs.count)
         values = {k: _rows(v, begin, stop, size) for k, v in inputs.values.items()}
-        params = dict(inputs.params)
-        block = program(found.task, found.data, inputs.key, index, values, params)
-        gathered = partial(_gathered, count=stop - begin, on_host=on_host)
-        parts.append(jax.tree.map(gathered, block))
+        block, bad = program(found.task, data, inputs.key, index, values, params)
+        gathered = partial(_gathered, count=stop - begin)
+        parts.append(jax.tree.map(partial(gathered, on_host=on_host), block))
+        flags.append(jax.tree.map(partial(gathered, on_host=True), bad))
+    _tell_doubtful(flags, inputs.count)
     join = np.concatenate if on_host else jnp.concatenate
     whole = parts[0]
     if len(parts) > 1:
@@ -134,6 +141,23 @@ def tell_missing(names: Sequence[str]) -> None:
     )
 
 
+def _tell_doubtful(flags: Sequence[Sites], count: int) -> None:
+    """Say which sites have draws that mean nothing, from a flag for each draw."""
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(flags)):
+        return
+    words = {
+        "outside": "given draws are outside of the site's support.",
+        "nan": "draws have NaN: parameters of the distribution are out of range there, "
+        "or data have NaN.",
+    }
+    for what, said in words.items():
+        for name in flags[0][what]:
+            blocks = [block[what][name] for block in flags]
+            bad = sum(int(np.sum(b.reshape(len(b), -1).any(1))) for b in blocks)
+            if bad:
+                warn(f"site '{name}': {bad} of {count} {said}", DoubtfulDrawsWarning)
+
+
 def _rows(value: Any, begin: int, stop: int, size: int) -> Any:
     """Rows from `begin` to `stop`, the last one repeated up to `size` rows."""
     if stop - begin == size:
@@ -154,10 +178,10 @@ def _block(
     index: Array,
     values: Sites,
     params: Sites,
-) -> Sites:
-    """What is kept of the draws with these indices, (block, *shape) each."""
+) -> tuple[Sites, Sites]:
+    """What is kept of the draws with these indices, (block, *shape), and flags."""
 
-    def one(index: Array, values: Sites) -> Sites:
+    def one(index: Array, values: Sites) -> tuple[Sites, Sites]:
         return _over_params(task, data, _folded(key, index), values, params)
 
     return jax.vmap(one)(index, values)
@@ -168,18 +192,35 @@ _compiled = jax.jit(_block, static_argnames="task")
 
 def _over_params(
     task: Task, data: tuple[Any, ...], key: Key | None, values: Sites, params: Sites
-) -> Sites:
-    """What is kept of one draw, perhaps for each of a batch of parameters."""
+) -> tuple[Sites, Sites]:
+    """What is kept of one draw, perhaps for each of a batch of parameters; flags."""
 
-    def one(key: Key | None, params: Sites) -> Sites:
+    def one(key: Key | None, params: Sites) -> tuple[Sites, Sites]:
         sites, guided = visited(task, data, key, values, params)
-        return kept_of(task, sites, {*values, *guided})
+        kept = kept_of(task, sites, {*values, *guided})
+        return kept, _doubtful(task, sites, values, kept)
 
     if not task.batched_params:
         return one(key, params)
     count = len(jax.tree.leaves(params)[0])
     keys = jax.vmap(partial(_folded, key))(jnp.arange(count))
     return jax.vmap(one)(keys, params)
+
+
+def _doubtful(task: Task, sites: Sites, given: Sites, kept: Sites) -> Sites:
+    """Which given values are outside of their supports, which kept ones not numbers.
+
+    Matrices are not looked at: rounding makes many of them singular.
+    """
+    samples = {n: s for n, s in sites.items() if isinstance(s, Sample)}
+    outside = {
+        name: jnp.logical_not(jnp.all(samples[name].fn.support(given[name])))
+        for name in given
+        if name in samples and samples[name].fn.event_dim < 2
+    }
+    random = [n for n, s in samples.items() if s.is_observed == task.density]
+    nan = {n: jnp.any(jnp.isnan(kept[n])) for n in random if n in kept}
+    return {"outside": outside, "nan": nan}
 
 
 def _folded(key: Key | None, index: Array) -> Key | None:

@@ -16,7 +16,7 @@ from ppl._errors import (
 )
 from ppl.handlers import seed, trace
 from ppl.infer import Predictive, log_likelihood
-from ppl.predicting import PriorDrawsWarning
+from ppl.predicting import DoubtfulDrawsWarning, PriorDrawsWarning
 from tests.infer.models import X, draws, regression
 
 # --- what is drawn --------------------------------------------------------------------
@@ -171,6 +171,30 @@ def test_missing_latents_are_told_once_and_not_silently():
         regression, {"slope": draws(5)["slope"]}, return_sites=["noise", "y"]
     )
     assert list(meant(0, X)) == ["noise", "y"]
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_draws_outside_of_their_support_are_counted(batch_size):
+    samples = draws(10)
+    samples["noise"][[2, 5, 9]] = -1.0
+    words = "'noise': 3 of 10 given draws are outside"
+    with pytest.warns(DoubtfulDrawsWarning, match=words) as said:
+        Predictive(regression, samples, batch_size=batch_size)(0, X)
+    assert len(said) == 1
+    with pytest.warns(DoubtfulDrawsWarning) as said:
+        log_likelihood(regression, samples, X, np.ones(4))
+    assert [("NaN" in str(w.message)) for w in said] == [False, True]
+
+
+def test_predictions_that_are_no_numbers_are_counted():
+    def model(spread, y=None):
+        m = ppl.sample("m", dist.Normal(0, 1))
+        ppl.sample("y", dist.StudentT(3, m, jnp.sqrt(spread)), obs=y)
+
+    with pytest.warns(DoubtfulDrawsWarning, match="'y': 5 of 5 draws have NaN"):
+        Predictive(model, num_samples=5)(0, np.float32(-1))
+    gaps = Predictive(regression, draws(10))(0, X, np.full(4, np.nan))
+    assert np.isnan(gaps["y"]).all()  # observed, and nothing to tell
 
 
 def test_a_missing_latent_that_nothing_depends_on_is_a_prediction():
