@@ -239,15 +239,17 @@ class Posterior(AbstractBySite):
         Args:
             posterior_predictive: What `predict()` gives; True calls it.
             log_likelihood: What `log_likelihood()` gives; True calls it.
-            prior: What `predict_prior()` gives, or how many draws; for the groups
-                prior and prior_predictive.
+            prior: What `predict_prior()` gives, or how many draws, or True; for the
+                groups prior and prior_predictive.
             predictions: What `predict` gives for new arguments.
         """
         if posterior_predictive is True:
             posterior_predictive = self.predict()
         if log_likelihood is True:
             log_likelihood = self.log_likelihood()
-        if prior and not isinstance(prior, Predictions):
+        if prior is True:
+            prior = self.predict_prior()
+        elif prior and not isinstance(prior, Predictions):
             prior = self.predict_prior(prior)
         latent = tuple(name for name in self.samples if name not in self.deterministic)
         warm = tuple(name for name in latent if name in self.warmup_samples)

@@ -14,7 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ppl._errors import LeakedSiteError, PPLWarning, warn
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    LeakedSiteError,
+    PPLWarning,
+    warn,
+)
 from ppl._sites import Deterministic, Sample
 from ppl._typing import Array, Key
 from ppl.arguments import Arguments
@@ -124,6 +130,21 @@ def run(
     if len(parts) > 1:
         whole = jax.tree.map(lambda *blocks: join(blocks), *parts)
     return {name: whole[name] for name in found.kept}
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is neither None nor a positive int.
+
+    Raises:
+        ArgumentTypeError: It is no int.
+        ArgumentError: It is not positive.
+    """
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ArgumentTypeError(f"{name} must be an int, got {value!r}.", value=value)
+    if value < 1:
+        raise ArgumentError(f"{name} must be >= 1, got {value}.", value=value)
 
 
 def tell_missing(names: Sequence[str]) -> None:

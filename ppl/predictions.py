@@ -15,7 +15,7 @@ from ppl.diagnostics._by_site import AbstractBySite
 from ppl.handlers.seed import as_key
 from ppl.layout import SiteInfo
 from ppl.one_draw import Task
-from ppl.predicting import Inputs, Survey, run, survey, tell_missing
+from ppl.predicting import Inputs, Survey, check_count, run, survey, tell_missing
 from ppl.target import LogDensity
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class Fitted:
 
     def prior(self, draws: int, *, seed: Any, batch_size: int | None) -> Predictions:
         """Draws of all sites from the prior, in one chain."""
+        check_count("draws", draws)
+        check_count("batch_size", batch_size)
         spec, data = self.density.spec, self.density.data
         task = Task(spec.model, spec.arguments, replicate=True)
         inputs = Inputs(data, as_key(seed), {}, {}, draws)
@@ -152,6 +154,7 @@ class Fitted:
         batch_size: int | None,
         group: str = "log_likelihood",
     ) -> Predictions:
+        check_count("batch_size", batch_size)
         pointwise = found.task.density
         values = run(found, inputs, batch_size, on_host=True)
         if pointwise:  # what `factor` adds belongs to no datum

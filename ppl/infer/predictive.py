@@ -23,7 +23,7 @@ from ppl._typing import Key, Model, Shape
 from ppl.arguments import Arguments
 from ppl.handlers.seed import as_key
 from ppl.one_draw import Task
-from ppl.predicting import Inputs, survey, tell_missing
+from ppl.predicting import Inputs, check_count, survey, tell_missing
 
 
 class Predictive:
@@ -85,8 +85,8 @@ class Predictive:
                 value=infer_discrete,
                 hint="Leave it out: discrete sites are drawn given the sites before.",
             )
-        _check_count("num_samples", num_samples)
-        _check_count("batch_size", batch_size)
+        check_count("num_samples", num_samples)
+        check_count("batch_size", batch_size)
         if batch_ndims is None:
             batch_ndims = 0 if guide is not None else 1
         self.model = model
@@ -186,15 +186,6 @@ def log_likelihood(
 
 
 # --- what is given --------------------------------------------------------------------
-
-
-def _check_count(name: str, value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ArgumentTypeError(f"{name} must be an int, got {value!r}.", value=value)
-    if value < 1:
-        raise ArgumentError(f"{name} must be >= 1, got {value}.", value=value)
 
 
 def _names(return_sites: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -11,7 +11,13 @@ import scipy.stats as st
 import ppl
 import ppl.distributions as dist
 from ppl._arviz import import_arviz
-from ppl._errors import ArgumentError, ModelError, ShapeError, UnknownNameError
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ModelError,
+    ShapeError,
+    UnknownNameError,
+)
 from ppl.infer import MCMC, NUTS, Predictive, log_likelihood
 from ppl.posterior import Posterior
 from ppl.predicting import PriorDrawsWarning
@@ -147,6 +153,10 @@ def test_what_cannot_be_predicted(schools, lines):
         schools.predict(return_sites="teta")
     with pytest.raises(UnknownNameError, match="redraw 'levl'.*Did you mean 'level'"):
         lines.predict(redraw=["levl"])
+    with pytest.raises(ArgumentError, match="batch_size must be >= 1, got 0"):
+        schools.predict(batch_size=0)
+    with pytest.raises(ArgumentTypeError, match="draws must be an int, got 1.5"):
+        schools.predict_prior(1.5)
     bare = Posterior({"x": np.zeros((1, 10))})
     for attempt in (bare.predict, bare.log_likelihood, bare.predict_prior):
         with pytest.raises(ModelError, match="does not know its model"):
@@ -222,6 +232,7 @@ def test_groups_are_there_when_asked_for(schools):
     for group in ("posterior_predictive", "log_likelihood", "predictions"):
         assert tree[group]["y"].dims == ("chain", "draw", "school")
         assert list(tree[group]["school"].values) == SCHOOLS
+    assert schools.to_datatree(prior=True)["prior"].sizes["draw"] == 1000
     alone = new.to_datatree()
     assert list(alone.children) == ["predictions"]
 
