@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ppl import distributions, handlers
+from ppl._platform import enable_x64, set_host_device_count, set_platform
 from ppl._version import __version__
 from ppl.control import plate, plate_stack
 from ppl.primitives import (
@@ -17,7 +18,7 @@ from ppl.primitives import (
 )
 
 if TYPE_CHECKING:
-    from ppl import diagnostics, infer, priors
+    from ppl import diagnostics, infer, priors, util
     from ppl.checks import checked
     from ppl.infer.fit import fit
     from ppl.moments import Moments
@@ -32,6 +33,7 @@ _LATER = {
     "fit": "ppl.infer.fit",
     "infer": "ppl.infer",
     "priors": "ppl.priors",
+    "util": "ppl.util",
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "deterministic",
     "diagnostics",
     "distributions",
+    "enable_x64",
     "factor",
     "fit",
     "get_mask",
@@ -53,7 +56,10 @@ __all__ = [
     "priors",
     "prng_key",
     "sample",
+    "set_host_device_count",
+    "set_platform",
     "subsample",
+    "util",
 ]
 
 

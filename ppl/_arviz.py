@@ -35,11 +35,15 @@ class Group:
         variables: Name to array; (chain, draw, *event) if `sampled`, else (*event,).
         sampled: Whether the arrays have the sample dimensions.
         latent: Which of them the sampler moved, if that is worth saying.
+        dims: Names of their axes, if these are not those of the whole tree.
+        coords: Labels along these, likewise.
     """
 
     variables: Mapping[str, np.ndarray]
     sampled: bool = True
     latent: tuple[str, ...] = ()
+    dims: Mapping[str, Sequence[str]] | None = None
+    coords: Mapping[str, Any] | None = None
 
 
 def datatree(
@@ -129,6 +133,8 @@ def _dataset(
 ) -> xarray.Dataset:
     import xarray
 
+    dims = dims if group.dims is None else group.dims
+    coords = coords if group.coords is None else group.coords
     variables = _unique(group.variables)
     sample_dims = SAMPLE_DIMS if group.sampled else ()
     labels: dict[str, Any] = {}

@@ -86,6 +86,8 @@ class Sample(Site):
     def __getitem__(self, key: str) -> Any:
         if key == "fn" and self.mask is not None:
             return self.fn.mask(self.mask)
+        if key == "log_prob":
+            return self.log_prob()
         return super().__getitem__(key)
 
     def resolve(self) -> Sample:

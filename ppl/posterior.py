@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ppl import _arviz, _html
-from ppl._errors import ArgumentError, unknown_name
+from ppl._errors import ArgumentError, ModelError, unknown_name
 from ppl.diagnostics._by_site import AbstractBySite
 from ppl.diagnostics._columns import site_columns
 from ppl.diagnostics._draws import Floats
@@ -19,6 +19,8 @@ from ppl.diagnostics.findings import Finding
 from ppl.diagnostics.nested import nested_of
 from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, check_share, tabulate
+from ppl.predictions import Fitted, Predictions, arviz_groups
+from ppl.target import LogDensity
 
 if TYPE_CHECKING:
     import xarray
@@ -54,6 +56,7 @@ class Posterior(AbstractBySite):
         deterministic: Which of the sites are functions of others.
         attrs: Facts about the run: seed, sampling_time (seconds), interrupted,
             superchains, ....
+        density: The model with its data, for predictions; pickling leaves it out.
     """
 
     samples: Arrays
@@ -67,6 +70,7 @@ class Posterior(AbstractBySite):
     adapted: Any = None
     deterministic: frozenset[str] = frozenset()
     attrs: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    density: LogDensity | None = None
     _known: dict[tuple[str, float], Floats] = field(default_factory=dict, init=False)
 
     def __post_init__(self):
@@ -149,12 +153,104 @@ class Posterior(AbstractBySite):
             columns, shapes, prob, dims=self.dims, coords=self.coords, nested=nested
         )
 
-    def to_datatree(self) -> xarray.DataTree:
+    def predict(
+        self,
+        *args: Any,
+        seed: Any = None,
+        return_sites: str | Iterable[str] | None = None,
+        redraw: str | Iterable[str] = (),
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> Predictions:
+        """Draw data from the model, one data set for each draw of the posterior.
+
+        Args:
+            *args: New arguments of the model; give None for what is to be predicted.
+                Without any the data of the fit are replicated: every observed site is
+                drawn.
+            seed: An int or a JAX key; by default that of the run.
+            return_sites: What to return; by default sites that are drawn or
+                deterministic.
+            redraw: Latent sites whose draws are left out, so that they come from
+                their prior given the others: groups that the data had not, say.
+            batch_size: Draws to compute at once; None bounds memory by itself.
+            **kwargs: New keyword arguments of the model.
+
+        Returns:
+            A mapping from site to draws (chain, draw, *shape).
+
+        Raises:
+            ModelError: This result does not know its model.
+            UnknownNameError: A name stands for no site.
+            ShapeError: A latent site has another shape with the new arguments.
+            ArgumentError: Nothing is left to predict.
+        """
+        return self._fitted.predict(
+            (args, kwargs) if args or kwargs else None,
+            seed=self._seed(seed),
+            return_sites=None if return_sites is None else _names(return_sites),
+            redraw=_names(redraw),
+            batch_size=batch_size,
+        )
+
+    def log_likelihood(self, *, batch_size: int | None = None) -> Predictions:
+        """Log densities of the observed values at each draw, pointwise.
+
+        Args:
+            batch_size: Draws to compute at once; None bounds memory by itself.
+
+        Returns:
+            A mapping from observed site to (chain, draw, *batch shape of its
+            distribution). What `factor` adds is left out.
+
+        Raises:
+            ModelError: This result does not know its model.
+        """
+        return self._fitted.log_likelihood(batch_size)
+
+    def predict_prior(
+        self, draws: int = 1000, *, seed: Any = None, batch_size: int | None = None
+    ) -> Predictions:
+        """Draws of all sites from the prior, the observed ones too, in one chain.
+
+        Args:
+            draws: How many.
+            seed: An int or a JAX key; by default that of the run.
+            batch_size: Draws to compute at once; None bounds memory by itself.
+
+        Raises:
+            ModelError: This result does not know its model.
+        """
+        return self._fitted.prior(draws, seed=self._seed(seed), batch_size=batch_size)
+
+    def to_datatree(
+        self,
+        *,
+        posterior_predictive: bool | Predictions = False,
+        log_likelihood: bool | Predictions = False,
+        prior: int | Predictions = 0,
+        predictions: Predictions | None = None,
+    ) -> xarray.DataTree:
         """An `xarray.DataTree` that follows ArviZ's schema; arrays are not copied.
 
         Groups: posterior, sample_stats, observed_data, constant_data, warmup_posterior,
-        warmup_sample_stats, as far as there is anything in them.
+        warmup_sample_stats, as far as there is anything in them; and those asked for.
+
+        Args:
+            posterior_predictive: What `predict()` gives; True calls it.
+            log_likelihood: What `log_likelihood()` gives; True calls it.
+            prior: What `predict_prior()` gives, or how many draws, or True; for the
+                groups prior and prior_predictive.
+            predictions: What `predict` gives for new arguments.
         """
+        if posterior_predictive is True:
+            posterior_predictive = self.predict()
+        if log_likelihood is True:
+            log_likelihood = self.log_likelihood()
+        if prior is True:
+            prior = self.predict_prior()
+        elif prior and not isinstance(prior, Predictions):
+            prior = self.predict_prior(prior)
         latent = tuple(name for name in self.samples if name not in self.deterministic)
         warm = tuple(name for name in latent if name in self.warmup_samples)
         groups = {
@@ -165,13 +261,23 @@ class Posterior(AbstractBySite):
             "observed_data": _arviz.Group(self.observed_data, sampled=False),
             "constant_data": _arviz.Group(self.constant_data, sampled=False),
         }
+        asked = {
+            "posterior_predictive": posterior_predictive,
+            "log_likelihood": log_likelihood,
+            "predictions": predictions,
+        }
+        groups |= arviz_groups(asked, prior or None, self.observed_data)
         return _arviz.datatree(
             groups, dims=self.dims, coords=self.coords, attrs=self.attrs
         )
 
-    def to_arviz(self) -> Any:
-        """What the installed ArviZ takes: `InferenceData` before 1.0, then the tree."""
-        return _arviz.arviz_object(self.to_datatree())
+    def to_arviz(self, **groups: Any) -> Any:
+        """What the installed ArviZ takes: `InferenceData` before 1.0, then the tree.
+
+        Args:
+            **groups: What else should be in it, see `to_datatree`.
+        """
+        return _arviz.arviz_object(self.to_datatree(**groups))
 
     def plot_trace(
         self, var_names: str | Iterable[str] | None = None, **kwargs: Any
@@ -226,6 +332,24 @@ class Posterior(AbstractBySite):
             self._known[name, prob] = columns
         return {name: self._known[name, prob] for name in names}
 
+    @property
+    def _fitted(self) -> Fitted:
+        if self.density is None:
+            raise ModelError(
+                "this result does not know its model.",
+                hint="Use ppl.infer.Predictive(model, samples) or "
+                "ppl.infer.log_likelihood(model, samples, …).",
+            )
+        free = {entry.name for entry in self.density.layout.entries}
+        latent = {n: v for n, v in self.samples.items() if n in free}
+        return Fitted(self.density, latent, frozenset(self.observed_data))
+
+    def _seed(self, seed: Any) -> Any:
+        return self.attrs.get("seed", 0) if seed is None else seed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "density": None}  # most models cannot be pickled
+
     def _plot(
         self, kind: str, names: list[str] | None, kwargs: Mapping[str, Any]
     ) -> Any:
@@ -242,6 +366,10 @@ def chosen(sites: Iterable[str], var_names: str | Iterable[str] | None) -> list[
         if name not in sites:
             raise unknown_name("site", name, sites)
     return names
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def page(

@@ -11,28 +11,27 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import PPLError
 from ppl._gather import has_group_gathers, with_fast_gathers
 from ppl._pytree import pytree, replace, static
 from ppl._sites import Deterministic, PlateFrame, Sample, Site
 from ppl._typing import Array, Model, Shape
-from ppl.arguments import Arguments, Unhashable
+from ppl.arguments import Arguments
+from ppl.constant_arguments import with_constants_where_needed
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.transforms import biject_to
 from ppl.layout import Entry, Layout, SiteInfo
 from ppl.visiting import (
     Visit,
-    control_flow_error,
     family_of,
     fingerprint,
     largest_product,
-    needs_values,
     placeholder,
 )
 
@@ -216,53 +215,13 @@ def trace_model(model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         ControlFlowError: Python control flow depends on a latent value.
         PPLError: The model breaks a rule of the language; see the classes.
     """
-    arguments, data = Arguments.of(args, kwargs)
-    try:
-        return _traced(model, arguments, data)
-    except PPLError:
-        raise
-    except Exception as error:  # noqa: BLE001
-        if not (data or needs_values(error)):
-            raise
-        first = error
-    constant = _arguments_looked_at(model, arguments, data)
-    if constant is None:
-        args, kwargs = arguments.rebuild(tuple(np.asarray(leaf) for leaf in data))
-        raise control_flow_error(lambda: model(*args, **kwargs), first) from first
-    arguments, data = arguments.with_constants(data, constant)
-    arguments.tell()
-    return _traced(model, arguments, data)
+    trace = partial(_traced, model)
+    return with_constants_where_needed(trace, model, *Arguments.of(args, kwargs))
 
 
 def trace_again(density: LogDensity, model: Model) -> Traced:
     """Trace another model, or the same once more, on the arguments of a target."""
     return _traced(model, density.spec.arguments, density.data)
-
-
-def _arguments_looked_at(
-    model: Model, arguments: Arguments, data: tuple[Any, ...]
-) -> tuple[int, ...] | None:
-    """Leaves that must be constants, none of them needlessly; None if none helps.
-
-    Raises:
-        Exception: The model fails with constants too, and for another reason.
-    """
-    everything = tuple(range(len(data)))
-    try:
-        _traced(model, *arguments.with_constants(data, everything, Unhashable))
-    except Exception as error:
-        if needs_values(error):
-            return None
-        raise
-    constant = everything
-    for leaf in everything:
-        fewer = tuple(i for i in constant if i != leaf)
-        try:
-            _traced(model, *arguments.with_constants(data, fewer, Unhashable))
-        except Exception:  # noqa: BLE001
-            continue
-        constant = fewer
-    return constant
 
 
 def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced:
@@ -290,7 +249,7 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
             if site.type == "param" and site.value is None:
                 params[name] = site.line
             if isinstance(site, Sample | Deterministic):
-                sites[name] = _described(site)
+                sites[name] = described(site)
             if isinstance(site, Sample) and name in free_names:
                 shape = shape_of(site.value)
                 free = () if sites[name].is_discrete else None
@@ -321,7 +280,8 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
     return Traced(LogDensity(data, spec), sites, params, plates)
 
 
-def _described(site: Sample | Deterministic) -> SiteInfo:
+def described(site: Sample | Deterministic) -> SiteInfo:
+    """What a trace tells of a site."""
     sample = site if isinstance(site, Sample) else None
     return SiteInfo(
         name=site.name,

@@ -13,7 +13,9 @@ from ppl.infer.initialization import (
 from ppl.infer.many_chains import LAPS, MAMS, ChEES
 from ppl.infer.mcmc import MCMC
 from ppl.infer.pathfinding import init_to_pathfinder
+from ppl.infer.predictive import Predictive, log_likelihood
 from ppl.infer.samplers import HMC, NUTS
+from ppl.infer.util import initialize_model
 
 __all__ = [
     "HMC",
@@ -22,6 +24,7 @@ __all__ = [
     "MCMC",
     "NUTS",
     "ChEES",
+    "Predictive",
     "fit",
     "init_to_feasible",
     "init_to_mean",
@@ -31,4 +34,6 @@ __all__ = [
     "init_to_uniform",
     "init_to_value",
     "reparam",
+    "initialize_model",
+    "log_likelihood",
 ]

@@ -208,6 +208,7 @@ class Session:
                 "chains_moved": self.run.moved,
             }
             | ({"superchains": s} if (s := self.settings.superchains) else {}),
+            density=density,
         )
 
     def _values(self, positions: np.ndarray) -> tuple[Values, Values]:

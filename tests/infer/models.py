@@ -41,3 +41,24 @@ def gaussian(y):
     m = ppl.sample("m", dist.Normal(0, 1))
     with ppl.plate("n", len(y)):
         ppl.sample("y", dist.Normal(m, 1), obs=y)
+
+
+X = np.linspace(-1.0, 1.0, 12).reshape(4, 3).astype(np.float32)
+
+
+def regression(x, y=None):
+    """Linear, with a deterministic site, and observations that may be predicted."""
+    slope = ppl.sample("slope", dist.Normal(0, 1).expand([3]).to_event(1))
+    noise = ppl.sample("noise", dist.HalfNormal(1))
+    line = ppl.deterministic("line", x @ slope)
+    with ppl.plate("row", len(x)):
+        return ppl.sample("y", dist.Normal(line, noise), obs=y)
+
+
+def draws(*shape, seed=0):
+    """Some values of the latent sites of `regression`, with leading dims `shape`."""
+    rng = np.random.default_rng(seed)
+    return {
+        "slope": rng.normal(size=(*shape, 3)).astype(np.float32),
+        "noise": rng.gamma(2, size=shape).astype(np.float32) + 0.1,
+    }
