@@ -1,5 +1,6 @@
 """Inference under NumPyro's names, and the short way."""
 
+from ppl.infer import inspect
 from ppl.infer.fit import fit
 from ppl.infer.initialization import (
     init_to_feasible,
@@ -29,4 +30,5 @@ __all__ = [
     "init_to_sample",
     "init_to_uniform",
     "init_to_value",
+    "inspect",
 ]
