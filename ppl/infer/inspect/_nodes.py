@@ -182,9 +182,13 @@ def _parts(site: Site) -> list[Any]:
 def _node(site: Any, value: Any) -> Node:
     sample = site if isinstance(site, Sample) else None
     is_array = len(leaves := _flat(value)) == 1 and leaves[0] is value
-    support = ""
-    if sample is not None or isinstance(site, Param):
-        support = support_text(site.fn.support if sample else site.constraint)
+    match site:
+        case Sample():
+            support = support_text(site.fn.support)
+        case Param():
+            support = support_text(site.constraint)
+        case _:
+            support = ""
     family = family_of(sample.fn) if sample else ""
     return Node(
         name=site.name,
