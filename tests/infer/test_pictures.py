@@ -133,7 +133,7 @@ def test_sites_are_listed():
         "plates",
         "line",
     ]
-    assert re.search(r"y +observed +Normal +\(\) +real +test_inspect.py:\d+", lines[-1])
+    assert re.search(r"y +observed +Normal +\(\) +real +inspected.py:\d+", lines[-1])
     assert "<table" in table._repr_html_()
     assert inspect.sites(*nested(ppl)[:1], Y)["b"].plates == ("I", "J")
     with pytest.raises(UnknownNameError, match="known: s, a"):
