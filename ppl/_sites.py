@@ -131,7 +131,7 @@ class Param(Site):
         if self.value is not None:
             return self
         init = self.init
-        if callable(init) and jax.tree_util.all_leaves([init]):  # no network
+        if callable(init) and jax.tree_util.all_leaves([init]):  # a network is a value
             if self.rng_key is None:
                 raise RandomnessError(
                     "its initial value needs a random key.",

@@ -53,7 +53,8 @@ def nested(p):
             a = p.sample("a", d.Normal(mu, 1.0))
             with p.plate("J", 3, dim=-1):
                 b = p.sample("b", d.Normal(a, 1.0))
-                p.sample("y", d.Normal(b, 1.0), obs=y)
+                c = p.deterministic("c", 2.0 * b)
+                p.sample("y", d.Normal(c, 1.0), obs=y)
 
     return model, (Y,)
 

@@ -107,3 +107,39 @@ def test_a_name_used_twice_is_refused():
 
     with pytest.raises(DuplicateSiteError):
         inspect.get_model_relations(model)
+
+
+def test_handlers_around_the_model_are_seen():
+    def model():
+        a = ppl.sample("a", dist.Normal(0.0, 1.0))
+        b = ppl.sample("b", dist.Normal(a, 1.0))
+        ppl.sample("c", dist.Normal(b, 1.0))
+
+    given = handlers.condition(model, data={"c": 0.5})
+    assert inspect.get_dependencies(given)["posterior_dependencies"] == {
+        "a": {"a": set(), "b": set()},
+        "b": {"b": set(), "c": set()},
+    }
+    done = inspect.get_model_relations(handlers.do(model, data={"b": 0.5}))
+    assert done["sample_sample"] == {"a": [], "b": ["a"], "c": []}
+    scoped = inspect.get_model_relations(handlers.scope(given, prefix="p"))
+    assert scoped["sample_sample"] == {"p/a": [], "p/b": ["p/a"], "p/c": ["p/b"]}
+    assert scoped["observed"] == ["p/c"]
+
+
+def test_a_model_without_sites_has_no_dependences():
+    none = {"prior_dependencies": {}, "posterior_dependencies": {}}
+    assert inspect.get_dependencies(lambda: None) == none
+    assert len(inspect.sites(lambda: None)) == 0
+
+
+def test_a_plate_inside_another_that_holds_the_same_sites_stays_inside():
+    relations = inspect.get_model_relations(_twice)
+    graph = inspect.generate_graph_specification(relations)
+    parents = {"outer": {"parent": None}, "inner": {"parent": "outer"}}
+    assert graph["plate_data"] == parents
+
+
+def _twice():
+    with ppl.plate("outer", 2), ppl.plate("inner", 3):
+        ppl.sample("x", dist.Normal(0.0, 1.0))

@@ -66,6 +66,11 @@ def test_derived_sites_and_params_are_drawn_on_request():
     assert set(where) == {"a", "e", "y", "s"}
     both_ways = {("a", "e"), ("a", "y"), ("e", "y"), ("s", "a"), ("s", "e"), ("s", "y")}
     assert edges == both_ways
+    model, args = nested(ppl)
+    where, _ = mermaid_boxes(inspect.render_mermaid(model, args))
+    assert where["c"] == (("I", "J"), "deterministic")
+    text = inspect.render_mermaid(model, args, render_deterministic=False)
+    assert mermaid_boxes(text)[1] == {("mu", "a"), ("a", "b"), ("b", "y")}
 
 
 def test_distributions_are_said_with_their_supports(tmp_path):

@@ -37,7 +37,7 @@ def get_model_relations(
         "sample_dist": {n: v.family for n, v in nodes.items()},
         "sample_support": {n: v.support for n, v in nodes.items() if v.support},
         "param_constraint": {n: v.support for n, v in params.items()},
-        "plate_sample": _boxes(v for v in nodes.values() if v.type == "sample"),
+        "plate_sample": _boxes(nodes.values()),
         "observed": [n for n, v in nodes.items() if v.is_observed],
     }
 
@@ -87,7 +87,11 @@ def without_deterministic(relations: dict[str, Any]) -> dict[str, Any]:
         found["sample_param"][name] = list(dict.fromkeys(params))
     kept = {n: v for n, v in families.items() if n not in gone}
     found = {key: {n: table[n] for n in kept} for key, table in found.items()}
-    return {**relations, **found, "sample_dist": kept}
+    plates = {
+        plate: [name for name in members if name not in gone]
+        for plate, members in relations["plate_sample"].items()
+    }
+    return {**relations, **found, "sample_dist": kept, "plate_sample": plates}
 
 
 def generate_graph_specification(
