@@ -92,6 +92,8 @@ def fingerprint(jaxpr: Any) -> str:
     for const in _constants(jaxpr):
         if isinstance(const, Tracer):
             raise leaked(None)
+        if jax.dtypes.issubdtype(getattr(const, "dtype", None), jax.dtypes.prng_key):
+            const = jax.random.key_data(const)  # as a network with dropout has one
         array = np.asarray(const)
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())

@@ -84,7 +84,7 @@ def pytree_network(name: str, net: Any) -> Network:
         leaves = iter(jax.tree.leaves(params))
         return jax.tree.map(lambda x: next(leaves) if _is_floating(x) else x, net)
 
-    return Network(lambda _: params, False, _key_string, bind)  # noqa: FBT003
+    return Network(lambda _: params, draws=False, path=_key_string, bind=bind)
 
 
 def _is_floating(leaf: Any) -> bool:
@@ -140,7 +140,9 @@ def nnx_network(name: str, net: Any) -> Network:
         return call
 
     carried = {"state": state} if state else None
-    return Network(lambda _: params, False, _dotted, bind, carried)  # noqa: FBT003
+    return Network(
+        lambda _: params, draws=False, path=_dotted, bind=bind, state=carried
+    )
 
 
 def _is_variable(leaf: Any) -> bool:
@@ -244,13 +246,19 @@ def linen_network(
     if collections:  # statistics start from constants, whatever the key
         made = variables(_key())
         state = {kind: made[kind] for kind in collections}
-    return Network(lambda key: variables(key)["params"], True, _dotted, bind, state)  # noqa: FBT003
+    return Network(
+        lambda key: variables(key)["params"],
+        draws=True,
+        path=_dotted,
+        bind=bind,
+        state=state,
+    )
 
 
 def pair(name: str, net: Sequence[Any], input_shape: Shape | None) -> Network:
     """Functions `init(key, input_shape)` and `apply(params, x)`, as those of stax.
 
-    An `init` of one argument gets the key alone. It may give `(output shape, params)`.
+    That `init` gives `(output shape, params)`; one of the key alone gives `params`.
     """
     init, apply = net
     takes = len(inspect.signature(init).parameters)
@@ -267,7 +275,7 @@ def pair(name: str, net: Sequence[Any], input_shape: Shape | None) -> Network:
     def bind(params: Any, _: Any) -> Callable[..., Any]:
         return lambda *args, **kwargs: apply(params, *args, **kwargs)
 
-    return Network(params, True, _dotted, bind)  # noqa: FBT003
+    return Network(params, draws=True, path=_dotted, bind=bind)
 
 
 def _key() -> Any:

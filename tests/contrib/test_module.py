@@ -35,6 +35,11 @@ NETS = {
     "linen": (linen_net, {"input_shape": (5, 3)}, False),
     "eqx": (eqx_net, {}, True),
     "stax": (stax_net, {"input_shape": (5, 3)}, False),
+    "functions": (
+        lambda: (lambda key: jax.random.normal(key, (3, 1)), lambda w, x: x @ w),
+        {},
+        False,
+    ),
     "plain": (affine, {}, False),
     "partial": (
         lambda: jax.tree_util.Partial(lambda w, x: x @ w, jnp.ones((3, 1))),

@@ -104,6 +104,61 @@ def test_shared_variables_are_one_parameter():
     assert np.allclose(trace["y"]["value"], (X @ w + b) @ w + b, atol=1e-5)
 
 
+def test_dropout_of_nnx_is_sampled_over_and_counts_its_keys():
+    """Its key is one of the new kind, which the model closes over."""
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.linear = nnx.Linear(3, 1, rngs=rngs)
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+        def __call__(self, x):
+            return self.dropout(self.linear(x))
+
+    net = Net(nnx.Rngs(0))
+
+    def model(y):
+        f = ppl.random_module("net", net, dist.Normal(0.0, 1.0))
+        ppl.sample("y", dist.Normal(f(X)[:, 0], 1.0), obs=y)
+
+    posterior = ppl.fit(model, np.zeros(5), chains=2, draws=10, warmup=10, seed=0)
+    assert set(posterior.keys()) == {"net/linear.bias", "net/linear.kernel"}
+    state = traced(lambda: model(np.zeros(5)))["net$state"]["value"]["state"]
+    assert state["dropout"]["rngs"]["count"] == 1
+
+
+def test_statistics_go_through_compiled_training():
+    net = nnx_net(batch_norm=True)
+    y = X[:, :1]
+
+    def model():
+        ppl.sample("y", dist.Normal(ppl.module("net", net)(X), 1.0), obs=y)
+
+    @jax.jit
+    def step(params, state):
+        def loss(params):
+            trace = traced(model, **{"net$params": params, "net$state": state})
+            return -trace["y"].log_prob().mean(), trace["net$state"]["value"]
+
+        (value, state), slope = jax.value_and_grad(loss, has_aux=True)(params)
+        return value, jax.tree.map(lambda p, g: p - 0.1 * g, params, slope), state
+
+    trace = traced(model)
+    params, state = (trace[f"net${part}"]["value"] for part in ("params", "state"))
+    values = []
+    for _ in range(40):
+        value, params, state = step(params, state)
+        values.append(float(value))
+    assert values[-1] < values[0]
+    layer = params["layers"][0]
+    hidden = jnp.tanh(X @ layer["kernel"] + layer["bias"]).mean(0)
+    fraction = 1 - 0.99**41
+    left = state["state"]["norm"]["mean"]
+    assert np.all(np.abs(left) <= 1.0)
+    assert np.abs(left - fraction * hidden).max() < 0.5 * fraction
+
+
 # --- mutable --------------------------------------------------------------------------
 
 
