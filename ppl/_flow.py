@@ -14,7 +14,8 @@ def dependences(jaxpr: Any, given: Sequence[Labels]) -> list[Labels]:
 
     Inner programs (jit, scan, while, cond, custom derivatives, …) are followed; of a
     primitive whose inner program is not known each output depends on all inputs, so
-    that a dependence may be reported that is none, and never the other way round.
+    that a dependence may be reported that is none. What goes through JAX's mutable
+    arrays (`jax.new_ref`) is not followed.
 
     Args:
         jaxpr: The program, with or without constants.
