@@ -18,9 +18,11 @@ from ppl.primitives import (
 )
 
 if TYPE_CHECKING:
-    from ppl import diagnostics, infer, priors, util
+    from ppl import contrib, diagnostics, infer, priors, util
     from ppl.checks import checked
+    from ppl.contrib.module import module, random_module
     from ppl.infer.fit import fit
+    from ppl.infer.inspect import render_model
     from ppl.moments import Moments
     from ppl.posterior import Posterior
 
@@ -29,10 +31,14 @@ _LATER = {
     "Moments": "ppl.moments",
     "Posterior": "ppl.posterior",
     "checked": "ppl.checks",
+    "contrib": "ppl.contrib",
     "diagnostics": "ppl.diagnostics",
     "fit": "ppl.infer.fit",
     "infer": "ppl.infer",
+    "module": "ppl.contrib.module",
     "priors": "ppl.priors",
+    "random_module": "ppl.contrib.module",
+    "render_model": "ppl.infer.inspect",
     "util": "ppl.util",
 }
 
@@ -41,6 +47,7 @@ __all__ = [
     "Posterior",
     "__version__",
     "checked",
+    "contrib",
     "deterministic",
     "diagnostics",
     "distributions",
@@ -50,11 +57,14 @@ __all__ = [
     "get_mask",
     "handlers",
     "infer",
+    "module",
     "param",
     "plate",
     "plate_stack",
     "priors",
     "prng_key",
+    "random_module",
+    "render_model",
     "sample",
     "set_host_device_count",
     "set_platform",

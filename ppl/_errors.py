@@ -88,6 +88,10 @@ class EngineError(PPLError, RuntimeError):
     """The engine was driven in an order that cannot go on."""
 
 
+class MissingPackageError(PPLError, ImportError):
+    """A package that is installed only by those who use it is not there."""
+
+
 class StartingPointError(PPLError, RuntimeError):
     """No starting point with finite density and gradient was found."""
 

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
+import jax
 import numpy as np
 
 from ppl._errors import ArgumentTypeError, ModelError, RandomnessError, ShapeError
@@ -132,7 +133,7 @@ class Param(Site):
         if self.value is not None:
             return self
         init = self.init
-        if callable(init):
+        if callable(init) and jax.tree_util.all_leaves([init]):  # a network is a value
             if self.rng_key is None:
                 raise RandomnessError(
                     "its initial value needs a random key.",
@@ -154,6 +155,35 @@ class Deterministic(Site):
     """A derived value worth recording."""
 
     type: ClassVar[str] = "deterministic"
+
+
+@dataclass(frozen=True)
+class Mutable(Site):
+    """A holder of values that the model changes while it runs, such as statistics."""
+
+    type: ClassVar[str] = "mutable"
+    init: Any = None
+
+    def resolve(self) -> Mutable:
+        """A holder of the model's own, from the given value or the initial one."""
+        value = self.init if self.value is None else self.value
+        if value is None:
+            raise ModelError(
+                f"has no value and no initial value ({self.line}).",
+                site=self.name,
+                hint="Give mutable(name, init_value), or substitute one.",
+            )
+        return dataclasses.replace(self, value=_own_holder(value))
+
+
+def _own_holder(value: Any) -> Any:
+    """Dicts and lists are copied, for they are what the model will change."""
+    match value:
+        case dict():
+            return {key: _own_holder(part) for key, part in value.items()}
+        case list():
+            return [_own_holder(part) for part in value]
+    return value
 
 
 @dataclass(frozen=True)

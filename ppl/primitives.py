@@ -16,6 +16,7 @@ from ppl._sites import (
     Handler,
     KeyRequest,
     MaskRequest,
+    Mutable,
     Param,
     PlateEntry,
     PlateFrame,
@@ -35,6 +36,7 @@ __all__ = [
     "Handler",
     "KeyRequest",
     "MaskRequest",
+    "Mutable",
     "Param",
     "PlateEntry",
     "PlateFrame",
@@ -46,6 +48,7 @@ __all__ = [
     "deterministic",
     "factor",
     "get_mask",
+    "mutable",
     "param",
     "perform",
     "prng_key",
@@ -178,6 +181,18 @@ def param(
         constraint=constraint,
         event_dim=event_dim,
     )
+    return perform(site).value
+
+
+def mutable(name: str, init_value: Any = None) -> Any:
+    """A holder of values that the model changes, as `holder["mean"] = …`.
+
+    It is for what is neither learnt nor random, such as the running statistics of a
+    network. Each run begins with a copy of `init_value`, or of what `substitute` gives;
+    the holder in its trace tells what the run has left. Later statements of the same
+    name in one run get the same holder from the `trace` handler.
+    """
+    site = Mutable(_checked_name(name), line=caller_line(), init=init_value)
     return perform(site).value
 
 

@@ -18,6 +18,7 @@ from ppl._errors import ControlFlowError, DuplicateSiteError, LeakedSiteError
 from ppl._sites import (
     Deterministic,
     Handler,
+    Mutable,
     Param,
     PlateEntry,
     Sample,
@@ -43,12 +44,14 @@ class Visit(Handler):
     def handle(self, site: Site) -> Site:
         """Value a free site; record it when it comes back."""
         match site:
+            case Mutable(name=name) if isinstance(self.sites.get(name), Mutable):
+                return self.sites[name]
             case Sample(value=None, is_observed=False):
                 out = perform(dataclasses.replace(site, value=self.value_of(site)))
             case _:
                 out = perform(site)
         match out:
-            case Sample() | Deterministic():
+            case Sample() | Deterministic() | Mutable():
                 self._record(out)
             case Param() | PlateEntry():
                 self._record(site)  # without the value that it gets by default
@@ -89,6 +92,8 @@ def fingerprint(jaxpr: Any) -> str:
     for const in _constants(jaxpr):
         if isinstance(const, Tracer):
             raise leaked(None)
+        if jax.dtypes.issubdtype(getattr(const, "dtype", None), jax.dtypes.prng_key):
+            const = jax.random.key_data(const)  # as a network with dropout has one
         array = np.asarray(const)
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())

@@ -37,6 +37,8 @@ LAYERS = {
     "ppl.predicting": 4,
     "ppl.checks": 4,
     "ppl.util": 4,
+    "ppl.contrib": 3,
+    "ppl.contrib.render": 5,
     "ppl.infer": 5,
     "ppl.posterior": 5,
     "ppl.predictions": 5,

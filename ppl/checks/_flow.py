@@ -1,4 +1,4 @@
-"""What depends on what, read off a traced program."""
+"""Mistakes that show in what depends on what."""
 
 from __future__ import annotations
 
@@ -8,24 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from ppl._errors import PPLWarning, warn
+from ppl._flow import reached
 from ppl.target import LogDensity, Traced, visit
 
 
 class ImproperPosteriorWarning(PPLWarning):
     """A site has a flat prior, and the data say nothing about it."""
-
-
-def _reached(jaxpr: Any, inputs: Any) -> list[bool]:
-    """Which outputs depend on any of the inputs.
-
-    What depends on an input through an inner function counts as depending on all inputs
-    of it, so a dependence may be reported that is none.
-    """
-    known = {id(variable) for variable in inputs}
-    for equation in jaxpr.eqns:
-        if any(id(variable) in known for variable in equation.invars):
-            known.update(map(id, equation.outvars))
-    return [id(variable) in known for variable in jaxpr.outvars]
 
 
 def abstract_position(density: LogDensity) -> jax.ShapeDtypeStruct:
@@ -49,7 +37,7 @@ def varies(density: LogDensity, name: str, check: int | None = None) -> bool:
         return site.value, site.fn.support
 
     jaxpr = jax.make_jaxpr(parts)(density, abstract_position(density)).jaxpr
-    return any(_reached(jaxpr, jaxpr.invars[-1:]))
+    return any(reached(jaxpr, jaxpr.invars[-1:]))
 
 
 def check_flat_sites(traced: Traced) -> None:
@@ -74,7 +62,7 @@ def check_flat_sites(traced: Traced) -> None:
     jaxpr = jax.make_jaxpr(terms)(traced.density.data, *free).jaxpr
     own = dict(zip(entries, jaxpr.invars[-len(free) :], strict=True))
     for name in flat:
-        others = zip(names, _reached(jaxpr, [own[name]]), strict=True)
+        others = zip(names, reached(jaxpr, [own[name]]), strict=True)
         if not any(reached for other, reached in others if other != name):
             warn(
                 f"site '{name}' has an improper prior and no other site depends on it "

@@ -8,6 +8,7 @@ from typing import Any
 from ppl.primitives import (
     Deterministic,
     Handler,
+    Mutable,
     Param,
     PlateEntry,
     Sample,
@@ -46,7 +47,7 @@ class block(Handler):
     def handle(self, site: Site) -> Site:
         """Resolve the site here if it is hidden."""
         match site:
-            case Sample() | Param() | Deterministic() | PlateEntry():
+            case Sample() | Param() | Mutable() | Deterministic() | PlateEntry():
                 if self._hidden(site):
                     return site.resolve()
         return perform(site)

@@ -9,6 +9,7 @@ from typing import Any
 from ppl.primitives import (
     Deterministic,
     Handler,
+    Mutable,
     Param,
     PlateEntry,
     Sample,
@@ -51,7 +52,7 @@ class scope(Handler):
         if site.type in self.hide_types:
             return perform(site)
         match site:
-            case Sample() | Param() | Deterministic() | PlateEntry():
+            case Sample() | Param() | Mutable() | Deterministic() | PlateEntry():
                 plates = site.plates
                 if "plate" not in self.hide_types:
                     plates = tuple(

@@ -10,6 +10,7 @@ from ppl._errors import ArgumentError
 from ppl.primitives import (
     Deterministic,
     Handler,
+    Mutable,
     Param,
     PlateEntry,
     Sample,
@@ -24,8 +25,8 @@ class substitute(Handler):
 
     Args:
         fn: The model.
-        data: Values by the name of a sample, param or deterministic site, or of a plate
-            (its indices).
+        data: Values by the name of a sample, param, mutable or deterministic site, or
+            of a plate (its indices).
         substitute_fn: A function of the site that returns a value, or None to leave it.
 
     Raises:
@@ -49,7 +50,7 @@ class substitute(Handler):
     def handle(self, site: Site) -> Site:
         """Give the site its value on the way out."""
         match site:
-            case Sample() | Param() | Deterministic() | PlateEntry():
+            case Sample() | Param() | Mutable() | Deterministic() | PlateEntry():
                 value = self._value(site)
                 if value is not None:
                     site = dataclasses.replace(site, value=value)
@@ -63,4 +64,4 @@ class substitute(Handler):
         match site:
             case Sample() if value is not None:
                 return as_data(value, site.name)
-        return value  # of a param or a deterministic site it may be any pytree
+        return value  # of the other sites it may be any pytree

@@ -10,6 +10,7 @@ from ppl._sites import same_plate
 from ppl.primitives import (
     Deterministic,
     Handler,
+    Mutable,
     Param,
     PlateEntry,
     Sample,
@@ -22,7 +23,7 @@ class trace(Handler):
     """Record sites by name, in order: `trace(model).get_trace(*args)`.
 
     Entering gives the dict that is being filled. Two sites of one name are an error; a
-    plate or a `param` may be met again.
+    plate or a `param` may be met again, and a `mutable` keeps its holder.
 
     Raises:
         DuplicateSiteError: A second site has a name that is taken.
@@ -35,9 +36,12 @@ class trace(Handler):
 
     def handle(self, site: Site) -> Site:
         """Record what comes back from the outer handlers."""
+        match site:
+            case Mutable(name=name) if isinstance(self.sites.get(name), Mutable):
+                return self.sites[name]
         out = perform(site)
         match out:
-            case Sample() | Deterministic() | Param() | PlateEntry():
+            case Sample() | Deterministic() | Param() | PlateEntry() | Mutable():
                 self._record(out)
         return out
 

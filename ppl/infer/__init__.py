@@ -1,6 +1,6 @@
 """Inference under NumPyro's names, and the short way."""
 
-from ppl.infer import reparam
+from ppl.infer import inspect, reparam
 from ppl.infer.fit import fit
 from ppl.infer.initialization import (
     init_to_feasible,
@@ -33,7 +33,8 @@ __all__ = [
     "init_to_sample",
     "init_to_uniform",
     "init_to_value",
-    "reparam",
     "initialize_model",
+    "inspect",
     "log_likelihood",
+    "reparam",
 ]
