@@ -18,7 +18,7 @@ from ppl.primitives import (
 
 if TYPE_CHECKING:
     from ppl import diagnostics, infer, priors
-    from ppl.checks import checked
+    from ppl.checks import check, checked
     from ppl.infer.fit import fit
     from ppl.moments import Moments
     from ppl.posterior import Posterior
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LATER = {
     "Moments": "ppl.moments",
     "Posterior": "ppl.posterior",
+    "check": "ppl.checks",
     "checked": "ppl.checks",
     "diagnostics": "ppl.diagnostics",
     "fit": "ppl.infer.fit",
@@ -38,6 +39,7 @@ __all__ = [
     "Moments",
     "Posterior",
     "__version__",
+    "check",
     "checked",
     "deterministic",
     "diagnostics",
