@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ppl import distributions, handlers
+from ppl._errors import PPLError
 from ppl._version import __version__
 from ppl.control import plate, plate_stack
 from ppl.primitives import (
@@ -37,6 +38,7 @@ _LATER = {
 
 __all__ = [
     "Moments",
+    "PPLError",
     "Posterior",
     "__version__",
     "check",

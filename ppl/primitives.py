@@ -9,7 +9,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ppl._data import INT32_REMEDY, TEXT_REMEDY, as_array, beyond_int32, no_number
+from ppl._data import (
+    INT32_REMEDY,
+    TEXT_REMEDY,
+    as_array,
+    beyond_int32,
+    described,
+    no_number,
+)
 from ppl._errors import ArgumentTypeError, ModelError
 from ppl._sites import (
     Deterministic,
@@ -138,9 +145,17 @@ def as_data(value: Any, name: str) -> Any:
             value=value,
             hint=TEXT_REMEDY,
         )
-    if getattr(getattr(value, "dtype", None), "kind", "") == "c":
+    if not (isinstance(value, float | int | complex) or hasattr(value, "dtype")):
+        raise ArgumentTypeError(
+            f"observed must be numbers, an array, a list or a column, got "
+            f"{described(value)}.",
+            site=name,
+            value=value,
+        )
+    dtype = getattr(value, "dtype", None)
+    if getattr(dtype, "kind", "") == "c":
         raise ModelError(
-            f"observed dtype {value.dtype} is complex, and no density is.",
+            f"observed dtype {dtype} is complex, and no density is.",
             site=name,
             value=value,
             hint="Observe the real and the imaginary part at two sites.",

@@ -188,10 +188,15 @@ def _step_name(equation: Any) -> str:
 
 def user_line(equation: Any) -> str:
     """File and line of an equation written outside of JAX and of us; else nothing."""
-    traceback = equation.source_info.traceback
-    for frame in traceback.frames if traceback else ():
+    found = equation.source_info.traceback
+    for frame in found.frames if found else ():
         if not frame.file_name.startswith(_HERE):
-            if frame.file_name.startswith(_OURS):
-                return ""
-            return f"{os.path.basename(frame.file_name)}:{frame.line_num}"
+            name = os.path.basename(frame.file_name)
+            users = is_users(frame.file_name)
+            return f"{name}:{frame.line_num}" if users else ""
     return ""
+
+
+def is_users(file: str) -> bool:
+    """Whether a source file is neither JAX's or NumPy's nor ours."""
+    return not file.startswith((*_HERE, _OURS))

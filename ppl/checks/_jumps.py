@@ -105,37 +105,54 @@ class _Lines:
         finite = np.isfinite(values)
         return values, differs & finite[:, 1:] & finite[:, :-1]
 
-    def narrowed(self, differs: np.ndarray) -> _Lines:
-        """The first such cell of each line; where there is none, of another line."""
+    def narrowed(self, differs: np.ndarray) -> tuple[_Lines, np.ndarray, np.ndarray]:
+        """The first such cell of each line; where there is none, of another line.
+
+        Returns:
+            The lines within these cells; line and cell that each of them comes from.
+        """
         some = np.flatnonzero(differs.any(axis=1))
         rows = np.where(differs.any(axis=1), np.arange(len(differs)), some[0])
-        width = (self.high - self.low) / _CELLS
-        low = self.low + differs.argmax(axis=1) * width
-        bounds = low[rows], (low + width)[rows]
-        return _Lines(self.starts[rows], self.ends[rows], *bounds)
+        cells = differs.argmax(axis=1)[rows]
+        width = ((self.high - self.low) / _CELLS)[rows]
+        low = self.low[rows] + cells * width
+        lines = _Lines(self.starts[rows], self.ends[rows], low, low + width)
+        return lines, rows, cells
 
 
 def _largest_jump(density: LogDensity, lines: _Lines, number: int) -> float | None:
     """The largest jump of the density where step `number` changes; None if none."""
+    before = np.full(len(lines.low), np.inf)
     for _ in range(_LEVELS - 1):
-        _, differs = lines.cells(density, number)
+        values, differs = lines.cells(density, number)
         if not differs.any():
             return None
-        lines = lines.narrowed(differs)
+        lines, rows, cells = lines.narrowed(differs)
+        before = _changes(values)[rows, cells]
     values, differs = lines.cells(density, number)
+    found = map(_clear_jump, values, differs, before)
+    return max(found, default=0.0) or None
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        changes = np.abs(np.diff(values, axis=1))
-    return max(map(_clear_jump, values, changes, differs), default=0.0) or None
+        return np.abs(np.diff(values))
 
 
-def _clear_jump(values: np.ndarray, changes: np.ndarray, differs: np.ndarray) -> float:
-    """The largest change of one line where the step does, if it is no usual one."""
+def _clear_jump(values: np.ndarray, differs: np.ndarray, before: float) -> float:
+    """The largest change of one line where the step does, 0 if it is no jump.
+
+    A jump stands out from the changes beside it, and does not shrink with the cell:
+    that across a kink with an infinite slope, as of sqrt at zero, does.
+    """
+    changes = _changes(values)
     elsewhere = changes[~differs & np.isfinite(changes)]
     if not (differs.any() and elsewhere.size):
         return 0.0
     noise = _ROUNDING * np.abs(values[np.isfinite(values)]).max()
+    least = max(_SMALL + noise, _CLEAR * np.median(elsewhere), 0.5 * before)
     jump = float(changes[differs].max())
-    return jump * (jump > max(_SMALL + noise, _CLEAR * np.median(elsewhere)))
+    return jump * (jump > least)
 
 
 @quickly

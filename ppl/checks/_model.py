@@ -68,7 +68,8 @@ def traced_model(
         better = explained(error, model, args, kwargs)
         if better is None:
             raise
-        raise better from (error if isinstance(better, ModelError) else None)
+        shown = error if isinstance(better, ModelError) else better.__cause__
+        raise better from shown
     return _with_model(traced, model), constants.values
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
 from ppl import _html
 from ppl._errors import PPLError
+from ppl.checks._dependence import is_users
 
 _PLACE = re.compile(r" ?\(?([\w.<>-]+\.py:\d+)\)?")
 
@@ -78,7 +81,8 @@ class Report:
         count = len(self.errors)
         errors = f"{count or 'No'} error{'' if count == 1 else 's'}"
         count = len(self.advice)
-        return f"{errors}, {count or 'no'} piece{'' if count == 1 else 's'} of advice."
+        pieces = f"{count} piece{'' if count == 1 else 's'} of" if count else "no"
+        return f"{errors}, {pieces} advice."
 
     def __str__(self) -> str:
         parts = [self.title]
@@ -103,10 +107,19 @@ def of_error(error: PPLError, lines: dict[str, str]) -> Finding:
     text = str(error)
     rule = text.removeprefix(f"site '{site}': ").removesuffix(error.hint).rstrip()
     place = _PLACE.search(rule)
-    line = lines.get(site or "", place[1] if place else "")
+    line = place[1] if place else lines.get(site or "") or _line_of(error)
     return Finding(
         type(error).__name__, rule, site, line, error.value, error.hint, error
     )
+
+
+def _line_of(error: PPLError) -> str:
+    """File and line of the innermost frame outside of JAX and of us."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if is_users(frame.filename):
+            return f"{os.path.basename(frame.filename)}:{frame.lineno}"
+    return ""
 
 
 def of_warning(kind: str, text: str, lines: dict[str, str]) -> Finding:

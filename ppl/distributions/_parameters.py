@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ppl._data import INT32_REMEDY, as_array, beyond_int32, described
 from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError
 from ppl._pytree import pytree, static
 from ppl._typing import Shape
@@ -98,7 +99,7 @@ def as_parameter(value: Any, constraint: Constraint) -> Any:
         if any(isinstance(v, jax.Array) for v in jax.tree.leaves(value)):
             value = jnp.asarray(value)
         else:
-            value = np.asarray(value)
+            value = as_array(value)
     if constraint.is_discrete:
         return value
     if isinstance(value, bool | int):
@@ -198,11 +199,18 @@ class AbstractParametrised:
             value = as_parameter(getattr(self, name), constraint)
             kind = getattr(getattr(value, "dtype", None), "kind", "")
             odd = kind != "" and kind in "OUSMmc"
-            if value is None or isinstance(value, str | dict | complex) or odd:
+            if odd or not (isinstance(value, float | int) or hasattr(value, "dtype")):
                 raise ArgumentTypeError(
-                    f"{type(self).__name__}.{name} must be a number or an array, "
-                    f"got {value!r}.",
+                    f"{type(self).__name__}.{name} must be a number or an array of "
+                    f"real numbers, got {described(value)}.",
                     value=value,
+                )
+            if isinstance(value, int) and beyond_int32(value) is not None:
+                raise ParameterError(
+                    f"{type(self).__name__}.{name} = {described(value)} does not fit "
+                    "int32.",
+                    value=value,
+                    hint=INT32_REMEDY,
                 )
             event_dim = constraint.event_dim
             if len(shape_of(value)) < event_dim:
