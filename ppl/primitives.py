@@ -61,11 +61,13 @@ __all__ = [
 ]
 
 
+_HERE = os.path.join(os.path.dirname(__file__), "")
+
+
 def caller_line() -> str:
     """File and line of the statement in the user's model."""
     frame = sys._getframe(2)
-    here = os.path.join(os.path.dirname(__file__), "")
-    while frame is not None and frame.f_code.co_filename.startswith(here):
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     if frame is None:
         return ""

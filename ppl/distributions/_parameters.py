@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -165,17 +166,25 @@ def _remedy(shown: Any, remedy: str) -> str:
     return remedy
 
 
+@functools.cache
+def _constraints_of(cls: Any) -> dict[str, Constraint]:
+    fields = (f for f in dataclasses.fields(cls) if "constraint" in f.metadata)
+    return {f.name: f.metadata["constraint"] for f in fields}
+
+
+@functools.cache
+def _remedies_of(cls: Any) -> dict[str, str]:
+    named = cls.parameter_constraints().items()
+    return {n: next((r for c, r in _REMEDIES if c == own), "") for n, own in named}
+
+
 class AbstractParametrised:
     """What has declared parameters: their shapes, their preparation, their checks."""
 
     @classmethod
     def parameter_constraints(cls) -> dict[str, Constraint]:
         """The constraint of each parameter field, in order."""
-        return {
-            f.name: f.metadata["constraint"]
-            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
-            if "constraint" in f.metadata
-        }
+        return _constraints_of(cls)
 
     @property
     def batch_shape(self) -> Shape:
@@ -184,7 +193,7 @@ class AbstractParametrised:
         for name, constraint in self.parameter_constraints().items():
             shape = shape_of(getattr(self, name))
             shapes.append(shape[: len(shape) - constraint.event_dim])
-        return tuple(np.broadcast_shapes(*shapes))
+        return tuple(np.broadcast_shapes(*shapes)) if any(shapes) else ()
 
     def _set(self, *, validate_args: bool | None = None, **fields: Any) -> None:
         """Set the fields of an instance from a hand-written `__init__`."""
@@ -268,12 +277,11 @@ class AbstractParametrised:
 
         A family whose rules tie parameters together (low < high) appends its own.
         """
-        checks = []
+        checks, remedies = [], _remedies_of(type(self))
         for name, constraint in self.parameter_constraints().items():
             value = known(getattr(self, name))
             if value is not None:
-                remedy = next((r for c, r in _REMEDIES if c == constraint), "")
-                ok = constraint(value)
+                ok, remedy = constraint(value), remedies[name]
                 checks.append(ParameterCheck(name, value, ok, constraint.rule, remedy))
         return checks
 
