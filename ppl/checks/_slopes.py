@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import ModelError
@@ -18,8 +16,10 @@ from ppl.target import LogDensity, Traced
 
 _FROM_PRIOR = 24  # draws from the prior among the trial points
 _SMALL_DIM = 48  # up to which directions are looked for
-_ZERO = 1e-4  # of a direction's slope, relative to the gradients, in float32
-_FAR = 100.0  # how far along a direction the density must stay the same
+_ZERO = 3e-6  # of a direction's slope, relative to the gradients, in float32
+_SAME = 1e-5  # of the density, relative to itself
+_OVERFLOWS = 1e15  # beyond, a gradient that is not a number has overflowed
+_FAR = (1e2, 1e4, 1e5)  # how far along a direction the density must stay the same
 _FORWARD = "forward_mode_differentiation=True"
 
 
@@ -49,10 +49,15 @@ def slope_findings(
         return
     fine = np.isfinite(values)
     numbers = fine & np.isfinite(slopes).all(axis=1)
-    if (fine & ~numbers).any():
-        yield _trap(density, positions, slopes, fine & ~numbers, fine, lines)
+    bad = fine & ~numbers
+    if numbers.any():  # an infinite gradient at times is a step too far, no trap
+        bad &= np.isnan(slopes).any(axis=1) & (np.abs(values) < _OVERFLOWS)
+    if bad.any():
+        yield _trap(density, positions, slopes, bad, fine, lines)
     if numbers.sum() >= 4:
-        yield from _flat(traced, positions[numbers], slopes[numbers], lines)
+        order = np.argsort(-values[numbers])  # the largest density first
+        ordered = positions[numbers][order], slopes[numbers][order]
+        yield from _flat(traced, *ordered, lines)
 
 
 def _positions(traced: Traced, drawn: np.ndarray) -> np.ndarray:
@@ -131,15 +136,15 @@ def _flat_direction(
     lines: dict[str, str],
 ) -> Iterator[Finding]:
     """A direction in which no gradient points and far along which nothing changes."""
-    if len(slopes) < slopes.shape[1]:
+    lengths = np.linalg.norm(slopes, axis=1, keepdims=True)
+    if len(slopes) < slopes.shape[1] or not lengths.all():
         return
-    unit = slopes / np.linalg.norm(slopes, axis=1, keepdims=True)
+    unit = slopes / lengths
     _, sizes, directions = np.linalg.svd(unit.astype(np.float64))
     if sizes[-1] > _ZERO * sizes[0]:
         return
     way = directions[-1].astype(positions.dtype)
-    near, far = _along(density, positions[1], way)
-    if not abs(far - near) <= _ZERO * (1 + abs(near)):
+    if not _stays(density, positions[0], way, slopes[0]):
         return
     parts = {
         e.name: np.abs(way[e.offset : e.offset + e.size]).max()
@@ -147,10 +152,11 @@ def _flat_direction(
     }
     sites = [name for name, part in parts.items() if part > 0.05]
     named = ", ".join(f"'{name}'" for name in sites)
+    moving = f"{named} move" if len(sites) > 1 else f"elements of {named} move"
     yield Finding(
         "flat direction",
-        f"the density stays the same when {named} move together: the data cannot tell "
-        "them apart, and no prior does.",
+        f"the density stays the same when {moving} together: the data cannot tell them "
+        "apart, and no prior does.",
         sites[0],
         lines.get(sites[0], ""),
         sites,
@@ -158,10 +164,22 @@ def _flat_direction(
     )
 
 
-def _along(density: LogDensity, start: Any, way: Any) -> tuple[float, float]:
-    both = jnp.stack([start, start + _FAR * way])
-    near, far = np.asarray(_values(density, both))
-    return float(near), float(far)
+def _stays(
+    density: LogDensity, start: np.ndarray, way: np.ndarray, slope: np.ndarray
+) -> bool:
+    """Whether the density stays the same far along a way, up to rounding.
+
+    Near by, a direction about which data say little looks flat, too; so it does where
+    the density is so far from zero that its rounding hides what a step changes.
+    """
+    far = np.array(_FAR, start.dtype)
+    positions = start + np.concatenate([[0.0], far])[:, None].astype(far.dtype) * way
+    near, *others = np.asarray(_values(density, positions), float)
+    if abs(near) * _SAME > 1:
+        return False
+    rounding = 8 * np.finfo(start.dtype).eps * far * np.abs(slope).sum()
+    least = _SAME * (1 + abs(near)) + rounding
+    return bool(np.all(np.abs(np.array(others) - near) <= least))
 
 
 @quickly

@@ -102,6 +102,23 @@ def test_flat_coordinates_and_directions():
     assert advice(apart, Y) == set()
 
 
+def test_columns_that_are_nearly_alike_are_told_apart():
+    """Heights in inches beside an intercept: a weak direction, but not a flat one."""
+    height = RNG.normal(66.0, 4.0, size=200)
+
+    def model(columns, y):
+        fn = dist.ImproperUniform(dist.constraints.real_vector, (), (2,))
+        beta = sample("beta", fn)
+        normal("y", columns @ beta, 1e4, obs=y)
+
+    earnings = 1e3 * height + RNG.normal(0.0, 1e4, size=200)
+    columns = np.stack([np.ones(200), height], 1)
+    assert advice(model, columns, earnings) == set()
+    alike = finding("flat direction", model, np.stack([height, height], 1), earnings)
+    assert alike.value == ["beta"]
+    assert "elements of 'beta' move together" in alike.rule
+
+
 def test_improper_priors_without_data_are_told_once():
     def model(y):
         sample("a", dist.ImproperUniform(dist.constraints.real, (), ()))

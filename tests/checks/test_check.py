@@ -7,6 +7,7 @@ import pytest
 import ppl
 import ppl.distributions as dist
 from benchmarks.models import PROBLEMS
+from examples import eight_schools, logistic_regression
 from ppl import factor, plate, sample
 from ppl._errors import DuplicateSiteError, ParameterError, ShapeError
 from tests.checks.telling import advice, changepoint, normal
@@ -39,6 +40,18 @@ def test_models_of_the_benchmarks_get_true_advice_alone(name):
     problem = PROBLEMS[name]
     expected = {("funnel", "theta")} if name == "eight_centred" else set()
     assert advice(problem.write(ppl), *problem.data()) == expected
+
+
+@pytest.mark.parametrize("form", ["centred", "non_centred"])
+def test_eight_schools_of_the_examples(form):
+    model = getattr(eight_schools, form)
+    expected = {("funnel", "theta")} if form == "centred" else set()
+    assert advice(model, eight_schools.EFFECT, eight_schools.ERROR) == expected
+
+
+def test_logistic_regression_of_the_examples():
+    features, train, _ = logistic_regression.load(0)
+    assert advice(logistic_regression.make_model(features), *train) == set()
 
 
 # --- errors ---------------------------------------------------------------------------
