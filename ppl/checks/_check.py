@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -58,7 +60,7 @@ def check(model: Model, *args: Any, **kwargs: Any) -> Report:
             warnings.warn_explicit(
                 other.message, other.category, other.filename, other.lineno
             )
-    found = [of_error(error, lines) for error in errors]
+    found = [of_error(error, lines, _home(model)) for error in errors]
     skipped: list[str] = []
     if traced is not None and not found:
         more = _advice(traced, lines, skipped)
@@ -78,6 +80,17 @@ def _errors(
     errors = list(_until_stopped(errors_of(traced)))
     check_resolution(traced, constants)
     return traced, _one_a_site(errors)
+
+
+def _home(model: Model) -> str:
+    """File and line where a model begins, for errors that no statement of it makes."""
+    inner: Any = model
+    while getattr(inner, "fn", None) is not None:  # a handler's
+        inner = inner.fn
+    code = getattr(inspect.unwrap(inner), "__code__", None)
+    if code is None:
+        return ""
+    return f"{os.path.basename(code.co_filename)}:{code.co_firstlineno}"
 
 
 def _in_spite_of(

@@ -101,13 +101,19 @@ class Report:
         return _html.block(parts)
 
 
-def of_error(error: PPLError, lines: dict[str, str]) -> Finding:
-    """The finding for an error; `lines` are those of the sites by name."""
+def of_error(error: PPLError, lines: dict[str, str], home: str = "") -> Finding:
+    """The finding for an error.
+
+    Args:
+        error: The error.
+        lines: Of the sites by name.
+        home: The line to tell where nothing else does: that of the model.
+    """
     site = error.site
     text = str(error)
     rule = text.removeprefix(f"site '{site}': ").removesuffix(error.hint).rstrip()
     place = _PLACE.search(rule)
-    line = place[1] if place else lines.get(site or "") or _line_of(error)
+    line = place[1] if place else lines.get(site or "") or _line_of(error) or home
     return Finding(
         type(error).__name__, rule, site, line, error.value, error.hint, error
     )
