@@ -148,7 +148,8 @@ def _failure(
     called = f" It was called with these arguments: {'; '.join(given)}." * bool(given)
     kind = ArgumentTypeError if isinstance(error, TypeError) else ModelError
     wrong = kind(
-        f"the model fails at {line}: {_in_words(str(error))}.{called}",
+        f"the model fails at {line} with {type(error).__name__}: "
+        f"{_in_words(str(error))}.{called}",
         value=args or kwargs or None,
         hint="Are these the arguments that the model expects, in type and shape?",
     )

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ppl._errors import ModelError, PPLError, warn
+from ppl._data import described
+from ppl._errors import ArgumentTypeError, ModelError, PPLError, warn
 from ppl._pytree import replace
 from ppl._typing import Model
 from ppl.checks._explain import explained
@@ -61,6 +62,12 @@ def traced_model(
     Raises:
         PPLError: The trace stops; the error says why in the words of the language.
     """
+    if not callable(model):
+        raise ArgumentTypeError(
+            f"a model must be a function with sample statements, got "
+            f"{described(model)}.",
+            value=model,
+        )
     constants = Constants(model)
     try:
         traced = trace_model(constants, args, kwargs)

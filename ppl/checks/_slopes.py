@@ -68,7 +68,10 @@ def _positions(traced: Traced, drawn: np.ndarray) -> np.ndarray:
         more = rng.uniform(-2.0, 2.0, (2 * dim + 16, dim)).astype(trial.dtype)
         trial = np.concatenate([trial, more])
     usable = drawn[np.isfinite(drawn).all(axis=1)][:_FROM_PRIOR]
-    return np.concatenate([trial, usable.astype(trial.dtype)])
+    if not len(usable):
+        return trial
+    rows = np.arange(_FROM_PRIOR) % len(usable)  # always as many: one program
+    return np.concatenate([trial, usable[rows].astype(trial.dtype)])
 
 
 def _may_be_flat(traced: Traced) -> bool:

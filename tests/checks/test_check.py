@@ -153,6 +153,12 @@ def test_a_report_reads_well():
     assert str(ppl.check(fine, Y)) == "Nothing to say: no error, no advice."
 
 
+def test_what_is_no_model_is_told():
+    (found,) = ppl.check(3).errors
+    assert found.kind == "ArgumentTypeError"
+    assert "a model must be a function with sample statements, got 3" in found.rule
+
+
 def test_the_same_model_gets_the_same_report():
     assert str(ppl.check(changepoint, Y)) == str(ppl.check(changepoint, Y))
 

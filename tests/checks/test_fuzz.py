@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppl._errors import ArgumentTypeError, PPLError
+import ppl.distributions as dist
+from ppl import sample
+from ppl._errors import ArgumentTypeError, ModelError, PPLError
 from ppl.checks import checked
 from tests.checks.damage import CHANGES, HEALTHY, Healthy, clean
 
@@ -114,6 +116,14 @@ def test_what_a_model_raises_itself_stays_as_it_is():
 
     with pytest.raises(KeyError, match="of the model's own"):
         checked(model, (1.0,), {})
+
+
+def test_a_mistake_in_the_model_is_told_with_its_line():
+    def model(columns):
+        sample("x", dist.Normal(columns["wdith"], 1.0))
+
+    with pytest.raises(ModelError, match=r"test_fuzz.py:\d+ with KeyError: 'wdith'"):
+        checked(model, ({"width": 1.0},), {})
 
 
 def test_a_failure_tells_line_and_arguments():
