@@ -15,7 +15,7 @@ from ppl._typing import Model
 from ppl.checks._draws import draws_from_prior
 from ppl.checks._flow import dependences
 from ppl.checks._hierarchy import funnel_findings, unused_findings
-from ppl.checks._jumps import jump_findings
+from ppl.checks._jumps import jump_findings, too_large
 from ppl.checks._model import check_resolution, errors_of, traced_model
 from ppl.checks._priors import predictive_findings, scale_findings
 from ppl.checks._report import Finding, Report, of_error, of_warning
@@ -132,8 +132,11 @@ def _advice(traced: Traced, lines: dict[str, str], skipped: list[str]) -> list[F
         skipped.append(drawn)
     else:
         positions = drawn.positions
-    for part in (slope_findings, jump_findings):
-        findings += part(traced, positions, lines)
+    findings += slope_findings(traced, positions, lines)
+    if too_large(traced):
+        skipped.append("jumps of the density: the data are too many")
+    else:
+        findings += jump_findings(traced, positions, lines)
     if not isinstance(drawn, str):
         findings += funnel_findings(traced, found, drawn, lines)
         findings += scale_findings(traced, drawn, lines)

@@ -19,12 +19,12 @@ import numpy as np
 from ppl._typing import Array
 from ppl.checks._draws import Simulated
 from ppl.checks._flow import Dependences
-from ppl.checks._probe import quickly
+from ppl.checks._probe import affordable, quickly
 from ppl.checks._report import Finding
 from ppl.target import LogDensity, Traced
 
 _SPREAD = np.log(3.0)  # between the 10% and 90% quantiles of a scale that matters
-_POINTS = 64
+_POINTS, _FEWEST = 64, 4
 _NAMED = 3
 
 
@@ -86,9 +86,10 @@ def funnel_findings(
             groups.setdefault(reach.any, []).append(name)
     if not groups:
         return
+    count = _points(traced)
     information = _information(traced, drawn, sum(groups.values(), []))
     for bits, names in groups.items():
-        ratios = [information[n] * np.square(drawn.scales[n][:_POINTS]) for n in names]
+        ratios = [information[n] * np.square(drawn.scales[n][:count]) for n in names]
         joined = np.concatenate([r.reshape(len(r), -1) for r in ratios], axis=1)
         with np.errstate(invalid="ignore"):
             each = np.nanmedian(joined, axis=0)
@@ -96,6 +97,10 @@ def funnel_findings(
         if 2 * weak.size <= each.size:
             continue
         yield _funnel(names, found.names(bits), float(np.median(each)), lines)
+
+
+def _points(traced: Traced) -> int:
+    return max(_FEWEST, affordable(traced.density, _POINTS))
 
 
 def _varies(scales: np.ndarray) -> bool:
@@ -136,7 +141,7 @@ def _information(
 ) -> dict[str, np.ndarray]:
     """By site what the data say of each element, (points, *site shape)."""
     given = tuple(given_sites(traced))
-    positions = drawn.positions[:_POINTS]
+    positions = drawn.positions[: _points(traced)]
     entries = {e.name: e for e in traced.density.layout.entries}
     if not given:
         return {n: np.zeros((len(positions), *entries[n].shape)) for n in names}

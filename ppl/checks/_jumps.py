@@ -21,7 +21,7 @@ from jax.extend.core import jaxpr_as_fun
 from ppl._typing import Array
 from ppl.checks._dependence import Reach, Step, reaches, steps
 from ppl.checks._flow import abstract_position
-from ppl.checks._probe import points, quickly
+from ppl.checks._probe import affordable, points, quickly
 from ppl.checks._report import Finding
 from ppl.target import LogDensity, Traced, visit
 
@@ -70,6 +70,11 @@ def jump_findings(
             "Gradients do not see jumps: replace the step by a smooth function, or sum "
             "over the cases.",
         )
+
+
+def too_large(traced: Traced) -> bool:
+    """Whether there are so many data that looking along lines would take long."""
+    return affordable(traced.density, 1 + _CELLS) <= _CELLS
 
 
 def _value(density: LogDensity, position: Array) -> Array:
@@ -165,7 +170,7 @@ def _along(
         return _with_steps(density, start + t * (end - start))
 
     along = jax.vmap(one, (None, None, 0))
-    return jax.vmap(along)(starts, ends, at)
+    return jax.lax.map(lambda line: along(*line), (starts, ends, at))
 
 
 def _with_steps(density: LogDensity, position: Array) -> tuple[Array, Array]:

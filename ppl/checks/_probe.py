@@ -27,6 +27,7 @@ from ppl.distributions.unit import Unit
 from ppl.target import LogDensity
 
 POINTS = 8
+_TOGETHER = 20_000_000  # numbers in the data of all points together
 _MUCH = 100_000  # numbers in the data from which on fast code repays its compilation
 
 
@@ -94,6 +95,12 @@ def quickly(fn: Callable[..., Any], static: tuple[str, ...] = ()) -> Callable[..
         return (long if many else quick)(density, *args)
 
     return run
+
+
+def affordable(density: LogDensity, most: int) -> int:
+    """At how many points a target of much data is evaluated at once, up to `most`."""
+    size = sum(np.size(leaf) for leaf in density.data)
+    return min(most, _TOGETHER // max(1, size))
 
 
 @quickly

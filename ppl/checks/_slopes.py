@@ -9,7 +9,7 @@ import numpy as np
 
 from ppl._errors import ModelError
 from ppl._typing import Array
-from ppl.checks._probe import points, quickly
+from ppl.checks._probe import affordable, points, quickly
 from ppl.checks._report import Finding, of_error
 from ppl.checks._starts import gradient_trouble
 from ppl.target import LogDensity, Traced
@@ -68,9 +68,10 @@ def _positions(traced: Traced, drawn: np.ndarray) -> np.ndarray:
         more = rng.uniform(-2.0, 2.0, (2 * dim + 16, dim)).astype(trial.dtype)
         trial = np.concatenate([trial, more])
     usable = drawn[np.isfinite(drawn).all(axis=1)][:_FROM_PRIOR]
-    if not len(usable):
+    count = affordable(traced.density, _FROM_PRIOR)
+    if not len(usable) or not count:
         return trial
-    rows = np.arange(_FROM_PRIOR) % len(usable)  # always as many: one program
+    rows = np.arange(count) % len(usable)  # always as many: one program
     return np.concatenate([trial, usable[rows].astype(trial.dtype)])
 
 

@@ -153,6 +153,19 @@ def test_a_report_reads_well():
     assert str(ppl.check(fine, Y)) == "Nothing to say: no error, no advice."
 
 
+def test_of_very_many_data_only_what_is_cheap_is_checked():
+    def model(y):
+        normal("spare")
+        normal("y", normal("mu"), obs=y)
+
+    report = ppl.check(model, np.tile(Y, 50_000))
+    assert [f.kind for f in report.advice] == ["unused latent"]
+    draws, jumps = report.skipped
+    assert "1000002 numbers, which is too many" in draws
+    assert "jumps of the density" in jumps
+    assert "Not checked: draws from the prior" in str(report)
+
+
 def test_what_is_no_model_is_told():
     (found,) = ppl.check(3).errors
     assert found.kind == "ArgumentTypeError"
