@@ -41,8 +41,9 @@ format: $(INSTALLED) ## Format the code and mend what can be mended
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-tables: $(INSTALLED) ## Write down which distributions there are, and where
+tables: $(INSTALLED) ## Write the tables of distributions and of errors
 	$(PY) -m tests.laws.table
+	$(PY) -m tests.error_page
 
 bench: $(INSTALLED_BENCH) ## Measure against the peers
 	$(PY) -m benchmarks.cold_start

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ppl import distributions, handlers
+from ppl._errors import PPLError
 from ppl._platform import enable_x64, set_host_device_count, set_platform
 from ppl._version import __version__
 from ppl.control import plate, plate_stack
@@ -19,7 +20,7 @@ from ppl.primitives import (
 
 if TYPE_CHECKING:
     from ppl import contrib, diagnostics, infer, priors, util
-    from ppl.checks import checked
+    from ppl.checks import check, checked
     from ppl.contrib.module import module, random_module
     from ppl.infer.fit import fit
     from ppl.infer.inspect import render_model
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _LATER = {
     "Moments": "ppl.moments",
     "Posterior": "ppl.posterior",
+    "check": "ppl.checks",
     "checked": "ppl.checks",
     "contrib": "ppl.contrib",
     "diagnostics": "ppl.diagnostics",
@@ -44,8 +46,10 @@ _LATER = {
 
 __all__ = [
     "Moments",
+    "PPLError",
     "Posterior",
     "__version__",
+    "check",
     "checked",
     "contrib",
     "deterministic",

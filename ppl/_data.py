@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ppl._errors import ArgumentError
+
+_CONTAINERS = ("list", "tuple", "dict", "set")
 _NAMES_OF_MISSING = ("NAType", "NaTType")  # of pandas, which need not be installed
 
 
@@ -19,7 +23,7 @@ def as_array(value: Any) -> Any:
     if isinstance(value, list | tuple):
         if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)):
             return jnp.asarray(value)
-        value = np.asarray(value)
+        value = _of_lists(value)
     elif hasattr(value, "to_numpy") and not isinstance(value, np.ndarray):
         value = value.to_numpy()
     if isinstance(value, np.ma.MaskedArray):
@@ -29,6 +33,29 @@ def as_array(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind == "O":
         return _as_floats(value)
     return value
+
+
+def _of_lists(value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ArgumentError(
+            f"a list of lists whose lengths differ is no array: {reprlib.repr(value)}.",
+            value=value,
+            hint="Fill it up to one length, or put all values into one list with a "
+            "second one that says which group each belongs to.",
+        ) from None
+
+
+def described(value: Any) -> str:
+    """A value in a sentence about its type: arrays by dtype and shape."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None:
+        return f"an array of {dtype} and shape {getattr(value, 'shape', ())}"
+    if value is None or isinstance(value, str | bytes | int | float | complex):
+        return reprlib.repr(value)
+    kind = type(value).__name__
+    return f"a {kind}" if kind in _CONTAINERS else f"a value of type {kind}"
 
 
 def _as_floats(objects: np.ndarray) -> np.ndarray:

@@ -9,7 +9,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ppl._data import INT32_REMEDY, TEXT_REMEDY, as_array, beyond_int32, no_number
+from ppl._data import (
+    INT32_REMEDY,
+    TEXT_REMEDY,
+    as_array,
+    beyond_int32,
+    described,
+    no_number,
+)
 from ppl._errors import ArgumentTypeError, ModelError
 from ppl._sites import (
     Deterministic,
@@ -57,11 +64,13 @@ __all__ = [
 ]
 
 
+_HERE = os.path.join(os.path.dirname(__file__), "")
+
+
 def caller_line() -> str:
     """File and line of the statement in the user's model."""
     frame = sys._getframe(2)
-    here = os.path.join(os.path.dirname(__file__), "")
-    while frame is not None and frame.f_code.co_filename.startswith(here):
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
         frame = frame.f_back
     if frame is None:
         return ""
@@ -141,9 +150,17 @@ def as_data(value: Any, name: str) -> Any:
             value=value,
             hint=TEXT_REMEDY,
         )
-    if getattr(getattr(value, "dtype", None), "kind", "") == "c":
+    if not (isinstance(value, float | int | complex) or hasattr(value, "dtype")):
+        raise ArgumentTypeError(
+            f"observed must be numbers, an array, a list or a column, got "
+            f"{described(value)}.",
+            site=name,
+            value=value,
+        )
+    dtype = getattr(value, "dtype", None)
+    if getattr(dtype, "kind", "") == "c":
         raise ModelError(
-            f"observed dtype {value.dtype} is complex, and no density is.",
+            f"observed dtype {dtype} is complex, and no density is.",
             site=name,
             value=value,
             hint="Observe the real and the imaginary part at two sites.",

@@ -1,5 +1,6 @@
 """Mistakes in data and parameters: none is silent, each error names what is wrong."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 import ppl.distributions as dist
 from ppl import factor, handlers, sample
 from ppl._errors import (
+    ArgumentError,
     ArgumentTypeError,
     ModelError,
     ParameterError,
@@ -144,6 +146,25 @@ def uniform_upside_down():
 @expect(18, ParameterError, "low must be < high", "of 8 trial points", site="u")
 def uniform_upside_down_at_times():
     check(lambda: sample("u", dist.Uniform(0.0, normal())))
+
+
+@expect(19, ParameterError, "low", "must be < high", site="x")
+def truncation_upside_down():
+    def model():
+        sample("x", dist.TruncatedNormal(normal("m"), 1.0, low=2.0, high=1.0))
+
+    check(model)
+
+
+@expect(34, ArgumentTypeError, "ImproperUniform cannot be sampled", "proper prior")
+def draws_of_an_improper_prior():
+    flat = dist.ImproperUniform(dist.constraints.real, (), ())
+    handlers.seed(lambda: sample("x", flat), 0)()
+
+
+@expect(50, ArgumentError, "draws of Poisson(rate=5e+09)", "do not fit", "x64")
+def counts_beyond_integers():
+    dist.Poisson(5e9).sample(jax.random.key(0))
 
 
 COVARIANCE = np.array([[1.0, 2.0], [2.0, 1.0]])

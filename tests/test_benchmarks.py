@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import all as everything
-from benchmarks import bias, cold_start, covtype, hlo, rerun, throughput
+from benchmarks import bias, check, cold_start, covtype, hlo, rerun, throughput
 from benchmarks.measure import Compilations, compilations, number, table
 from benchmarks.models import PROBLEMS, shuffled
 from benchmarks.sides import PPL, BareGradient, Size
@@ -40,6 +40,14 @@ def test_a_second_fit_compiles_nothing(name):
         again = rerun.timed(fit, seed, new)
         assert again.programs == 0
         assert again.over < again.wall
+
+
+def test_a_repeated_check_is_cheap():
+    """A generous limit: the figure to keep is 0.3 s, and it takes a tenth of that."""
+    _, again, advice = check.check_times(PROBLEMS["eight_centred"], repeats=3)
+    assert again < 0.3
+    assert advice == 1
+    assert all(time < 1000 for time in check.trace_times("ppl", 50, repeats=1))
 
 
 def test_shuffled_data_differ_in_the_outcome_alone():
@@ -111,7 +119,7 @@ def test_numbers_and_tables_read_well():
     assert len(set(map(len, lines))) == 1
 
 
-COMMANDS = [bias, cold_start, covtype, hlo, rerun, throughput, everything]
+COMMANDS = [bias, check, cold_start, covtype, hlo, rerun, throughput, everything]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

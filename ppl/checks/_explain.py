@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import dis
 import inspect
+import os
+import re
+import traceback
 from typing import Any
 
 import jax
 
+from ppl._data import described
 from ppl._errors import (
     ArgumentTypeError,
     LeakedSiteError,
+    ModelError,
     PPLError,
     RandomnessError,
     unknown_name,
 )
 from ppl._typing import Model
+from ppl.checks._dependence import is_users
 from ppl.checks._structure import subsampled
 from ppl.checks._watch import Leaks
 from ppl.handlers.seed import seed
 from ppl.target import trace_model
 from ppl.visiting import leaked
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+_INSIDES = (
+    (r"'?\b(?:Dynamic)?(?:Jaxpr|Jit|Batch|JVP)Tracer\b'?", "an array"),
+    (r"JitTracer\(([^()]*)\)|Traced<([^<>]*)>\S*", r"\1\2"),
+    (r"ShapedArray\(([^()]*)\)", r"\1"),
+    (
+        "dot_general requires contracting dimensions to have the same shape, got",
+        "a matrix product needs the inner dims to be equal, got",
+    ),
+)
 
 
 def explained(
@@ -34,8 +52,9 @@ def explained(
         case PPLError():
             return None
         case TypeError():
-            return _call_error(error, model, args, kwargs)
-    return None
+            better = _call_error(error, model, args, kwargs)
+            return better or _failure(error, args, kwargs)
+    return _failure(error, args, kwargs)
 
 
 def _subsampling_error(
@@ -109,6 +128,50 @@ def _no_key(
         hint="Wrap it, which gives it the same key at each evaluation: "
         "ppl.handlers.seed(model, rng_seed=0).",
     )
+
+
+def _failure(
+    error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> PPLError | None:
+    """The error for one that Python, NumPy or JAX raises on what the model computes.
+
+    What the model raises itself stays as it is.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    users = [at for at in frames if is_users(at[0].f_code.co_filename)]
+    if not users or _raises_itself(error):
+        return None
+    frame, number = users[-1]
+    line = f"{os.path.basename(frame.f_code.co_filename)}:{number}"
+    given = [f"argument {i} is {described(v)}" for i, v in enumerate(args)]
+    given += [f"{name} is {described(v)}" for name, v in kwargs.items()]
+    called = f" It was called with these arguments: {'; '.join(given)}." * bool(given)
+    kind = ArgumentTypeError if isinstance(error, TypeError) else ModelError
+    wrong = kind(
+        f"the model fails at {line} with {type(error).__name__}: "
+        f"{_in_words(str(error))}.{called}",
+        value=args or kwargs or None,
+        hint="Are these the arguments that the model expects, in type and shape?",
+    )
+    wrong.__cause__ = error
+    return wrong
+
+
+def _raises_itself(error: Exception) -> bool:
+    """Whether a `raise` in the user's code is where an error comes from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or not is_users(trace.tb_frame.f_code.co_filename):
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == _RAISE
+
+
+def _in_words(message: str) -> str:
+    """What an error says in its first sentence, without the names of JAX's insides."""
+    for pattern, words in _INSIDES:
+        message = re.sub(pattern, words, message)
+    return message.partition("\n")[0].partition(". ")[0].rstrip(" .")
 
 
 def _leak(

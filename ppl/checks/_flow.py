@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ppl._errors import PPLWarning, warn
-from ppl._flow import reached
+from ppl.checks._dependence import Reach, labelled
+from ppl.checks._probe import unwrapped
+from ppl.distributions import constraints
 from ppl.target import LogDensity, Traced, visit
 
 
@@ -37,33 +41,90 @@ def varies(density: LogDensity, name: str, check: int | None = None) -> bool:
         return site.value, site.fn.support
 
     jaxpr = jax.make_jaxpr(parts)(density, abstract_position(density)).jaxpr
-    return any(reached(jaxpr, jaxpr.invars[-1:]))
+    return any(reach.any for reach in labelled(jaxpr, jaxpr.invars[-1:]))
+
+
+@dataclass(frozen=True)
+class Dependences:
+    """What the terms of a target depend on.
+
+    Attributes:
+        latent: Names of the free sites; bit i stands for the i-th.
+        terms: By sample site, the free sites that its log density depends on.
+        scales: By free site on the real line, those that its scale depends on.
+    """
+
+    latent: tuple[str, ...]
+    terms: dict[str, Reach]
+    scales: dict[str, Reach]
+
+    def informed(self, given: Iterable[str]) -> int:
+        """The free sites that data depend on, directly or through other sites."""
+        found = 0
+        for name in given:
+            found |= self.terms[name].any
+        while True:
+            wider = found
+            for i, name in enumerate(self.latent):
+                if found >> i & 1 and name in self.terms:
+                    wider |= self.terms[name].any
+            if wider == found:
+                return found
+            found = wider
+
+    def names(self, bits: int) -> tuple[str, ...]:
+        """The free sites of a set."""
+        return tuple(n for i, n in enumerate(self.latent) if bits >> i & 1)
+
+
+def dependences(density: LogDensity) -> Dependences:
+    """Read off the traced model what depends on which free sites."""
+    entries = density.layout.entries
+    latent = tuple(entry.name for entry in entries)
+    names: list[tuple[str, str]] = []
+
+    def terms(data: Any, *free: Any) -> Any:
+        given = dict(zip(latent, free, strict=True))
+        _, sites, made = visit(density.spec, data, given)
+        values = {("term", name): term for name, term in made.items()}
+        for name in latent:
+            scale = scale_of(sites[name])
+            if scale is not None:
+                values["scale", name] = scale
+        names.extend(values)
+        return list(values.values())
+
+    free = [jax.ShapeDtypeStruct(e.free_shape, jnp.result_type(float)) for e in entries]
+    program = jax.make_jaxpr(terms)(density.data, *free).jaxpr
+    own = program.invars[len(program.invars) - len(free) :]
+    found = dict(zip(names, labelled(program, own), strict=True))
+    terms_of = {name: r for (what, name), r in found.items() if what == "term"}
+    scales = {name: r for (what, name), r in found.items() if what == "scale"}
+    return Dependences(latent, terms_of, scales)
+
+
+def scale_of(site: Any) -> Any:
+    """The standard deviations, or what is like them, of a site on the real line."""
+    base: Any = unwrapped(site.fn)
+    tril = getattr(base, "scale_tril", None)
+    if tril is not None and jnp.ndim(tril) >= 2:
+        return jnp.sqrt(jnp.square(tril).sum(-1))
+    if base.event_dim or base.support is not constraints.real:
+        return None
+    return getattr(base, "scale", None)
 
 
 def check_flat_sites(traced: Traced) -> None:
     """Warn of sites with an improper prior that no other term depends on."""
     flat = [s.name for s in traced.sites.values() if s.family == "ImproperUniform"]
-    entries = {e.name: e for e in traced.density.layout.entries}
-    flat = [name for name in flat if name in entries]
+    free = {e.name for e in traced.density.layout.entries}
+    flat = [name for name in flat if name in free]
     if not flat:
         return
-    names: list[str] = []
-
-    def terms(data: Any, *free: Any) -> Any:
-        given = dict(zip(entries, free, strict=True))
-        made = visit(traced.density.spec, data, given)[2]
-        names.extend(made)
-        return list(made.values())
-
-    free = [
-        jax.ShapeDtypeStruct(e.free_shape, jnp.result_type(float))
-        for e in entries.values()
-    ]
-    jaxpr = jax.make_jaxpr(terms)(traced.density.data, *free).jaxpr
-    own = dict(zip(entries, jaxpr.invars[-len(free) :], strict=True))
+    found = dependences(traced.density)
     for name in flat:
-        others = zip(names, reached(jaxpr, [own[name]]), strict=True)
-        if not any(reached for other, reached in others if other != name):
+        bit = 1 << found.latent.index(name)
+        if not any(r.any & bit for other, r in found.terms.items() if other != name):
             warn(
                 f"site '{name}' has an improper prior and no other site depends on it "
                 f"({traced.sites[name].line}): the posterior is improper. Give it a "

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from ppl._errors import ModelError, warn
+from ppl._data import described
+from ppl._errors import ArgumentTypeError, ModelError, PPLError, warn
 from ppl._pytree import replace
 from ppl._typing import Model
 from ppl.checks._explain import explained
 from ppl.checks._flow import check_flat_sites
 from ppl.checks._probe import points
 from ppl.checks._resolution import ResolutionWarning, coarse_arrays
-from ppl.checks._structure import check_structure
-from ppl.checks._values import argument_names, check_values
+from ppl.checks._structure import structure_errors
+from ppl.checks._values import argument_names, value_errors
 from ppl.checks._watch import Constants
 from ppl.target import LogDensity, SiteInfo, Traced, trace_again, trace_model
 
@@ -45,6 +47,27 @@ def checked(
     Raises:
         PPLError: Something is wrong; the classes say what.
     """
+    traced, constants = traced_model(model, args, kwargs)
+    for error in errors_of(traced, probe=probe):
+        raise error
+    check_resolution(traced, constants)
+    return traced
+
+
+def traced_model(
+    model: Model, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Traced, dict[str, np.ndarray]]:
+    """The traced model, and the observed values that are constants of it.
+
+    Raises:
+        PPLError: The trace stops; the error says why in the words of the language.
+    """
+    if not callable(model):
+        raise ArgumentTypeError(
+            f"a model must be a function with sample statements, got "
+            f"{described(model)}.",
+            value=model,
+        )
     constants = Constants(model)
     try:
         traced = trace_model(constants, args, kwargs)
@@ -52,19 +75,33 @@ def checked(
         better = explained(error, model, args, kwargs)
         if better is None:
             raise
-        raise better from (error if isinstance(better, ModelError) else None)
-    traced = _with_model(traced, model)
-    check_structure(traced)
+        shown = error if isinstance(better, ModelError) else better.__cause__
+        raise better from shown
+    return _with_model(traced, model), constants.values
+
+
+def errors_of(traced: Traced, *, probe: bool = True) -> Iterator[PPLError]:
+    """What is wrong with a traced model, cheap things first; warns of flat sites."""
+    wrong = False
+    for error in structure_errors(traced):
+        wrong = True
+        yield error
+    if wrong:
+        return  # there is no density that could be evaluated
     _check_constancy(traced)
     check_flat_sites(traced)
     if probe:
-        check_values(traced)
-    arguments = zip(argument_names(traced.density), traced.density.data, strict=True)
+        yield from value_errors(traced)
+
+
+def check_resolution(traced: Traced, constants: dict[str, np.ndarray]) -> None:
+    """Warn of data that float32 cannot tell apart."""
+    density = traced.density
+    arguments = zip(argument_names(density), density.data, strict=True)
     notes = coarse_arrays(arguments, "argument '{}'")
-    notes += coarse_arrays(constants.values.items(), "observed values of site '{}'")
+    notes += coarse_arrays(constants.items(), "observed values of site '{}'")
     for note in notes:
         warn(note, ResolutionWarning)
-    return traced
 
 
 def _with_model(traced: Traced, model: Model) -> Traced:

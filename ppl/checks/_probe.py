@@ -27,6 +27,7 @@ from ppl.distributions.unit import Unit
 from ppl.target import LogDensity
 
 POINTS = 8
+_TOGETHER = 20_000_000  # numbers in the data of all points together
 _MUCH = 100_000  # numbers in the data from which on fast code repays its compilation
 
 
@@ -65,25 +66,47 @@ MISSING = 2  # for being NaN, or, where it is a value, infinite
 EXTREME = 4  # for being infinite, or zero where small numbers may end
 
 
-@functools.cache
-def _program(*, quick: bool) -> Callable[[LogDensity, np.ndarray], Findings]:
-    """The program for all models, compiled quickly where it has little to do."""
-    options = {
-        "xla_backend_optimization_level": 0,
-        "xla_llvm_disable_expensive_passes": True,
-    }
-
-    def run(density: LogDensity, positions: Array) -> Findings:
-        return jax.vmap(partial(_findings, density))(positions)
-
-    return jax.jit(run, compiler_options=options if quick else None)
+_QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+# Fusion repeats what long chains of sites have in common again and again.
+_LONG = {**_QUICK, "xla_disable_hlo_passes": "fusion"}
+_MANY_SITES = 24
 
 
+def quickly(fn: Callable[..., Any], static: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """`jax.jit` of a function of a target, compiled quickly where it has little to do.
+
+    Args:
+        fn: The function; its first argument is the target.
+        static: Names of the arguments that are no arrays.
+    """
+    jitted = partial(jax.jit, fn, static_argnames=static)
+    usual = jitted()
+    quick, long = jitted(compiler_options=_QUICK), jitted(compiler_options=_LONG)
+
+    @functools.wraps(fn)
+    def run(density: LogDensity, *args: Any) -> Any:
+        little = sum(np.size(leaf) for leaf in density.data) < _MUCH
+        if not little or jax.default_backend() != "cpu":
+            return usual(density, *args)
+        many = len(density.layout.entries) > _MANY_SITES
+        return (long if many else quick)(density, *args)
+
+    return run
+
+
+def affordable(density: LogDensity, most: int) -> int:
+    """At how many points a target of much data is evaluated at once, up to `most`."""
+    size = sum(np.size(leaf) for leaf in density.data)
+    return min(most, _TOGETHER // max(1, size))
+
+
+@quickly
 def probe(density: LogDensity, positions: np.ndarray) -> Findings:
     """Evaluate a target at positions (n, dim)."""
-    little = sum(np.size(leaf) for leaf in density.data) < _MUCH
-    quick = little and jax.default_backend() == "cpu"
-    return _program(quick=quick)(density, positions)
+    return jax.vmap(partial(_findings, density))(positions)
 
 
 def _findings(density: LogDensity, position: Array) -> Findings:

@@ -53,7 +53,7 @@ def diagnose_start(
     elif not np.isfinite(float(total)):
         what, value, hint = "the sum of all terms overflows.", float(total), ""
     else:
-        culprit, what, value = _of_gradient(density, position, slopes)
+        culprit, what, value = gradient_trouble(density, position, slopes)
         hint = (
             "A where, sqrt, norm or division has no derivative in a branch that was "
             "not taken: make its argument safe inside of the where as well."
@@ -116,7 +116,7 @@ def _gradient_of_term(density: LogDensity, position: Array, name: str) -> Array:
     return jax.grad(lambda x: density.visit(x)[2][name])(position)
 
 
-def _of_gradient(
+def gradient_trouble(
     density: LogDensity, position: np.ndarray, slopes: dict[str, np.ndarray]
 ) -> tuple[str | None, str, Any]:
     """The site whose gradient is not finite, and the statement that it comes from."""

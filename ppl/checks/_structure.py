@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from ppl._errors import ModelError, NothingToSampleError, PPLWarning, warn
+from ppl._errors import ModelError, NothingToSampleError, PPLError, PPLWarning, warn
 from ppl._sites import PlateFrame
 from ppl.target import SiteInfo, Traced
 
@@ -21,21 +22,35 @@ def check_structure(traced: Traced) -> None:
         ModelError: A latent site is discrete, there are `param` statements, a plate
             subsamples, or two plates of one name have different sizes.
     """
-    _check_plates(traced.sites)
-    _check_params(traced.params)
-    _check_latent(traced)
-    _check_observed(traced.sites)
+    for error in structure_errors(traced):
+        raise error
 
 
-def _check_plates(sites: dict[str, SiteInfo]) -> None:
+def structure_errors(traced: Traced) -> Iterator[PPLError]:
+    """What `check_structure` raises the first of; warns of empty data if nothing."""
+    wrong = False
+    for part in (_of_plates, _of_params, _of_latents):
+        for error in part(traced):
+            wrong = True
+            yield error
+    if not wrong:
+        _check_observed(traced.sites)
+
+
+def _of_plates(traced: Traced) -> Iterator[PPLError]:
     first: dict[str, tuple[PlateFrame, str]] = {}
-    for site in sites.values():
+    told: set[str] = set()
+    for site in traced.sites.values():
         for frame in site.plates:
-            if frame.subsample_size < frame.size:
-                raise subsampled(frame, site.line)
             known, line = first.setdefault(frame.name, (frame, site.line))
-            if known.size != frame.size:
-                raise ModelError(
+            if frame.name in told:
+                continue
+            if frame.subsample_size < frame.size:
+                told.add(frame.name)
+                yield subsampled(frame, site.line)
+            elif known.size != frame.size:
+                told.add(frame.name)
+                yield ModelError(
                     f"plate '{frame.name}' is used with sizes {known.size} ({line}) "
                     f"and {frame.size} ({site.line}).",
                     value=frame.size,
@@ -53,9 +68,9 @@ def subsampled(frame: PlateFrame, line: str) -> ModelError:
     )
 
 
-def _check_params(params: dict[str, str]) -> None:
-    for name, line in params.items():
-        raise ModelError(
+def _of_params(traced: Traced) -> Iterator[PPLError]:
+    for name, line in traced.params.items():
+        yield ModelError(
             f"is a param ({line}), and MCMC samples only sample sites.",
             site=name,
             value=name,
@@ -64,19 +79,22 @@ def _check_params(params: dict[str, str]) -> None:
         )
 
 
-def _check_latent(traced: Traced) -> None:
+def _of_latents(traced: Traced) -> Iterator[PPLError]:
     latent = [entry.name for entry in traced.density.layout.entries]
     if not latent:
         observed = [s.name for s in traced.sites.values() if s.is_observed]
         known = ", ".join(f"'{name}'" for name in observed) or "none"
-        raise NothingToSampleError(
+        yield NothingToSampleError(
             f"the model has no latent site; its observed sites: {known}.",
             hint="A site without obs= is latent.",
         )
+        return
+    discrete = False
     for name in latent:
         site = traced.sites[name]
         if site.is_discrete:
-            raise ModelError(
+            discrete = True
+            yield ModelError(
                 f"{site.family} is discrete and not observed ({site.line}); NUTS and "
                 "HMC follow gradients and move through continuous values only.",
                 site=name,
@@ -84,8 +102,8 @@ def _check_latent(traced: Traced) -> None:
                 hint="Sum it out (a mixture distribution, or a factor with logsumexp "
                 "over its values), relax it, or observe it.",
             )
-    if traced.density.layout.size == 0:
-        raise NothingToSampleError(
+    if traced.density.layout.size == 0 and not discrete:
+        yield NothingToSampleError(
             f"all latent sites are empty: {', '.join(latent)}.",
             site=latent[0],
             value=traced.sites[latent[0]].shape,

@@ -48,14 +48,18 @@ def check_values(traced: Traced) -> None:
             a sampler steps back from there.
         ModelError: A term of the log density is +inf somewhere or NaN everywhere.
     """
-    density = traced.density
-    positions = points(density.layout.size)
-    findings = probe(density, positions)
-    for error in _Report(traced, positions, findings).errors():
+    for error in value_errors(traced):
         raise error
 
 
-class _Report:
+def value_errors(traced: Traced) -> Iterator[PPLError]:
+    """What `check_values` raises the first of, in the order of the model."""
+    positions = points(traced.density.layout.size)
+    findings = probe(traced.density, positions)
+    yield from _Judgement(traced, positions, findings).errors()
+
+
+class _Judgement:
     """Reads the findings site by site, and looks closer where there are any."""
 
     def __init__(self, traced: Traced, positions: np.ndarray, findings: Findings):
@@ -113,6 +117,7 @@ class _Report:
             error = parameter_error(self.density, position, name, number, note)
             if error is not None:
                 yield error
+                return
 
     def _of_term(
         self, name: str, terms: np.ndarray, clear: np.ndarray

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from typing import Any
 
 import numpy as np
 
+from ppl._errors import DuplicateSiteError, PPLError, ShapeError
 from ppl._sites import Handler, Sample, Site, perform
 from ppl._typing import Model
-from ppl.visiting import leaked
+from ppl.visiting import leaked, placeholder
 
 
 class Constants(Handler):
@@ -54,3 +56,24 @@ class Leaks(Handler):
 
     def _trace(self) -> Any:
         return self.tracing.get_opaque_trace_state(convention="flax")
+
+
+class Lenient(Handler):
+    """Goes on after a site that does not fit, with a value that does.
+
+    What is wrong is kept in `errors`, which all copies share.
+    """
+
+    def __init__(self, fn: Model):
+        super().__init__(fn)
+        self.errors: list[PPLError] = []
+
+    def handle(self, site: Site) -> Site:
+        """Forward the site; where that fails, give it some value of its own shape."""
+        try:
+            return perform(site)
+        except (ShapeError, DuplicateSiteError) as error:
+            if not isinstance(site, Sample):
+                raise
+            self.errors.append(error)
+            return dataclasses.replace(site, value=placeholder(site))

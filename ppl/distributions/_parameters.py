@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ppl._data import INT32_REMEDY, as_array, beyond_int32, described
 from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError
 from ppl._pytree import pytree, static
 from ppl._typing import Shape
@@ -98,7 +100,7 @@ def as_parameter(value: Any, constraint: Constraint) -> Any:
         if any(isinstance(v, jax.Array) for v in jax.tree.leaves(value)):
             value = jnp.asarray(value)
         else:
-            value = np.asarray(value)
+            value = as_array(value)
     if constraint.is_discrete:
         return value
     if isinstance(value, bool | int):
@@ -164,17 +166,25 @@ def _remedy(shown: Any, remedy: str) -> str:
     return remedy
 
 
+@functools.cache
+def _constraints_of(cls: Any) -> dict[str, Constraint]:
+    fields = (f for f in dataclasses.fields(cls) if "constraint" in f.metadata)
+    return {f.name: f.metadata["constraint"] for f in fields}
+
+
+@functools.cache
+def _remedies_of(cls: Any) -> dict[str, str]:
+    named = cls.parameter_constraints().items()
+    return {n: next((r for c, r in _REMEDIES if c == own), "") for n, own in named}
+
+
 class AbstractParametrised:
     """What has declared parameters: their shapes, their preparation, their checks."""
 
     @classmethod
     def parameter_constraints(cls) -> dict[str, Constraint]:
         """The constraint of each parameter field, in order."""
-        return {
-            f.name: f.metadata["constraint"]
-            for f in dataclasses.fields(cls)  # type: ignore[arg-type]
-            if "constraint" in f.metadata
-        }
+        return _constraints_of(cls)
 
     @property
     def batch_shape(self) -> Shape:
@@ -183,7 +193,7 @@ class AbstractParametrised:
         for name, constraint in self.parameter_constraints().items():
             shape = shape_of(getattr(self, name))
             shapes.append(shape[: len(shape) - constraint.event_dim])
-        return tuple(np.broadcast_shapes(*shapes))
+        return tuple(np.broadcast_shapes(*shapes)) if any(shapes) else ()
 
     def _set(self, *, validate_args: bool | None = None, **fields: Any) -> None:
         """Set the fields of an instance from a hand-written `__init__`."""
@@ -198,11 +208,18 @@ class AbstractParametrised:
             value = as_parameter(getattr(self, name), constraint)
             kind = getattr(getattr(value, "dtype", None), "kind", "")
             odd = kind != "" and kind in "OUSMmc"
-            if value is None or isinstance(value, str | dict | complex) or odd:
+            if odd or not (isinstance(value, float | int) or hasattr(value, "dtype")):
                 raise ArgumentTypeError(
-                    f"{type(self).__name__}.{name} must be a number or an array, "
-                    f"got {value!r}.",
+                    f"{type(self).__name__}.{name} must be a number or an array of "
+                    f"real numbers, got {described(value)}.",
                     value=value,
+                )
+            if isinstance(value, int) and beyond_int32(value) is not None:
+                raise ParameterError(
+                    f"{type(self).__name__}.{name} = {described(value)} does not fit "
+                    "int32.",
+                    value=value,
+                    hint=INT32_REMEDY,
                 )
             event_dim = constraint.event_dim
             if len(shape_of(value)) < event_dim:
@@ -260,12 +277,11 @@ class AbstractParametrised:
 
         A family whose rules tie parameters together (low < high) appends its own.
         """
-        checks = []
+        checks, remedies = [], _remedies_of(type(self))
         for name, constraint in self.parameter_constraints().items():
             value = known(getattr(self, name))
             if value is not None:
-                remedy = next((r for c, r in _REMEDIES if c == constraint), "")
-                ok = constraint(value)
+                ok, remedy = constraint(value), remedies[name]
                 checks.append(ParameterCheck(name, value, ok, constraint.rule, remedy))
         return checks
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ArgumentError, ShapeError
+from ppl._errors import ArgumentError, ArgumentTypeError, ShapeError
 from ppl._pytree import replace, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -81,9 +81,9 @@ class Distribution(AbstractParametrised):
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         """Draws of shape `sample_shape + batch_shape + event_shape`."""
-        raise TypeError(
-            f"{type(self).__name__} has no sampler: give the site a value (condition, "
-            "obs=) or another prior."
+        raise ArgumentTypeError(
+            f"{type(self).__name__} has no sampler.",
+            hint="Give the site a value (condition, obs=) or another prior.",
         )
 
     def log_prob(self, value: ArrayLike) -> Array:

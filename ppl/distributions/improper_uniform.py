@@ -7,7 +7,7 @@ from typing import NoReturn
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ShapeError
+from ppl._errors import ArgumentTypeError, ShapeError
 from ppl._pytree import replace, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions.constraints import Constraint
@@ -62,10 +62,10 @@ class ImproperUniform(Distribution):
         return self._event_shape
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> NoReturn:
-        raise TypeError(
-            "ImproperUniform cannot be sampled from: it has no total mass. Give the "
-            "site a value (condition, obs=), an initial value (init_to_uniform), or a "
-            "proper prior."
+        raise ArgumentTypeError(
+            "ImproperUniform cannot be sampled from: it has no total mass.",
+            hint="Give the site a value (condition, obs=), an initial value "
+            "(init_to_uniform), or a proper prior.",
         )
 
     def log_prob(self, value: ArrayLike) -> Array:
