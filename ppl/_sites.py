@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import jax
-import numpy as np
 
-from ppl._errors import ArgumentTypeError, ModelError, RandomnessError, ShapeError
-from ppl._typing import Array, Key, Shape
+from ppl._errors import ArgumentTypeError, ModelError, RandomnessError
+from ppl._fitting import fitted
+from ppl._region import AbstractRegion
+from ppl._typing import Array, Key
 from ppl.distributions import constraints
 from ppl.distributions._parameters import CHECK_AT_CONSTRUCTION
-from ppl.distributions.constraints import Constraint, shape_of
+from ppl.distributions.constraints import Constraint
 from ppl.distributions.distribution import sum_less
 
 
@@ -244,6 +246,21 @@ def perform(site: Site) -> Any:
         _STACK.reset(token)
 
 
+def handlers_in_use() -> tuple[Handler, ...]:
+    """The stack, outermost first."""
+    return _STACK.get()
+
+
+@contextmanager
+def only(handlers: tuple[Handler, ...]) -> Iterator[None]:
+    """Have these handlers, and no others, interpret what is performed."""
+    token = _STACK.set(handlers)
+    try:
+        yield
+    finally:
+        _STACK.reset(token)
+
+
 class Handler:
     """Interprets sites: override `handle`, and forward with `perform`.
 
@@ -255,6 +272,7 @@ class Handler:
     """
 
     wants_keys: ClassVar[bool] = False
+    regions: tuple[AbstractRegion, ...] = ()
 
     def __init__(self, fn: Callable[..., Any] | None = None):
         if fn is not None and not callable(fn):
@@ -272,6 +290,36 @@ class Handler:
     def handle(self, site: Any) -> Any:
         """Turn a site into its result; the default forwards it unchanged."""
         return perform(site)
+
+    def inside(self, region: AbstractRegion) -> Self:
+        """This handler for the statements of a loop's body, a branch, or the like.
+
+        A handler that acts on a site alone needs nothing else. One that holds values by
+        the names of sites asks `here` for them; one that records sites begins anew, and
+        gives what it has by `gathered`.
+        """
+        inner = copy.copy(self)
+        inner.regions = (*self.regions, region)
+        return inner
+
+    def here(self, value: Any, name: str) -> Any:
+        """The part of `value`, given for site `name`, that belongs to this place."""
+        for region in self.regions:
+            value = region.take(value, name)
+        return value
+
+    def folded(self, key: Key) -> Key:
+        """A key for this place: another one in each step of a loop."""
+        for region in self.regions:
+            key = region.fold(key)
+        return key
+
+    def gathered(self) -> Any:
+        """What has been recorded in the region: a pytree of sites and arrays."""
+        return None
+
+    def absorb(self, gathered: Any) -> None:
+        """Take what was recorded in a region that has ended, of all its steps."""
 
     def __enter__(self) -> Any:
         entered = copy.copy(self)
@@ -330,48 +378,3 @@ def same_plate(first: Site, second: Site) -> bool:
                     )
             return True
     return False
-
-
-# --- shapes ---------------------------------------------------------------------------
-
-
-def fitted(site: Sample) -> Any:
-    """The distribution of a site with a value, expanded to the value's shape.
-
-    An observed value is never broadcast: outside of plates a smaller distribution is
-    expanded to it, inside the shapes must be equal. A substituted value may be smaller.
-    """
-    expected, got = site.fn.shape(), shape_of(site.value)
-    if got == expected or site.fn.event_shape == (0,):
-        return site.fn
-    event_dim = site.fn.event_dim
-    try:
-        both = tuple(np.broadcast_shapes(expected, got))
-    except ValueError:
-        both = None
-    same_event = got[len(got) - event_dim :] == site.fn.event_shape
-    if not site.is_observed and both == expected:
-        return site.fn
-    if both == got and same_event and not site.plates:
-        return site.fn.expand(got[: len(got) - event_dim])
-    raise _shape_error(site, expected, got, both)
-
-
-def _shape_error(site: Sample, expected: Shape, got: Shape, both: Any) -> ShapeError:
-    what = "observed value" if site.is_observed else "given value"
-    plates = ", ".join(f"'{p.name}' (size {p.size}, dim {p.dim})" for p in site.plates)
-    message = f"{what} has shape {got}, expected {expected}"
-    message += f" from plate {plates}" if plates else ""
-    message += f" and event shape {site.fn.event_shape}" if site.fn.event_shape else ""
-    hint = ""
-    if both is not None and both not in (got, expected):
-        message += f"; they would broadcast to {both}"
-        if len(got) == len(expected) + 1 and got[-1] == 1:
-            hint = "Did you mean value.squeeze(-1)?"
-        elif len(got) + 1 == len(expected) and expected[-1] == 1:
-            hint = "Did you mean to squeeze the last dim of the parameters?"
-    if not hint and site.plates:
-        hint = "Make the value's shape that of its plates and event."
-    if not hint:
-        hint = "If its rightmost dims are one value, say fn.to_event(n)."
-    return ShapeError(f"{message} ({site.line}).", site=site.name, value=got, hint=hint)

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from ppl._data import (
     INT32_REMEDY,
@@ -17,8 +18,9 @@ from ppl._data import (
     described,
     no_number,
 )
-from ppl._errors import ArgumentTypeError, ModelError
+from ppl._errors import ArgumentTypeError, ModelError, ShapeError
 from ppl._sites import (
+    AbstractRegion,
     Deterministic,
     Handler,
     KeyRequest,
@@ -47,6 +49,7 @@ __all__ = [
     "Param",
     "PlateEntry",
     "PlateFrame",
+    "AbstractRegion",
     "Sample",
     "Site",
     "Subsample",
@@ -94,6 +97,7 @@ def sample(
     rng_key: Key | None = None,
     sample_shape: Shape = (),
     infer: dict[str, Any] | None = None,
+    obs_mask: ArrayLike | None = None,
 ) -> Any:
     """A random variable.
 
@@ -104,6 +108,13 @@ def sample(
         rng_key: A key for this draw, else the `seed` handler gives one.
         sample_shape: Extra leading batch dims for `fn`.
         infer: Hints for inference algorithms.
+        obs_mask: Where `obs` is observed, boolean over the batch; the rest is missing,
+            whatever stands there, and is latent: see below.
+
+    With `obs_mask` there are three sites. `{name}_observed` has the density of what is
+    observed; `{name}_unobserved` is a latent draw from `fn` for every entry, of which
+    those at observed entries have no part in anything and so leave the posterior as it
+    is; `name` records both put together, which is what is returned.
 
     Returns:
         The value, of shape `fn.shape()` as expanded by the plates.
@@ -115,6 +126,9 @@ def sample(
         RandomnessError: There is no value and no random key.
     """
     name, line = _checked_name(name), caller_line()
+    if obs_mask is not None and obs is not None:
+        own = {"sample_shape": sample_shape, "infer": infer}
+        return _partly_observed(name, fn, obs, obs_mask, rng_key=rng_key, **own)
     if not isinstance(fn, Distribution):
         foreign = importlib.import_module("ppl.distributions.foreign")  # rarely needed
         try:
@@ -137,6 +151,42 @@ def sample(
         infer=dict(infer or {}),
     )
     return perform(site).value
+
+
+def _partly_observed(
+    name: str, fn: Any, obs: ArrayLike, obs_mask: Any, **options: Any
+) -> Any:
+    """A site of which some entries are missing, as three sites; see `sample`."""
+    mask = as_array(obs_mask)
+    if getattr(mask, "dtype", type(mask)) not in (np.bool_, bool):
+        raise ArgumentTypeError(
+            f"obs_mask must be boolean, got {getattr(mask, 'dtype', obs_mask)}.",
+            site=name,
+            value=obs_mask,
+            hint="True where the value is observed, as ~jnp.isnan(obs).",
+        )
+    drawn = sample(f"{name}_unobserved", fn, **options)
+    event_dim = fn.event_dim
+    given = as_data(obs, name)
+    try:
+        of_event = jnp.reshape(mask, (*jnp.shape(mask), *[1] * event_dim))
+        value = jnp.where(of_event, given, drawn)
+    except (TypeError, ValueError):
+        value = None
+    if value is None or value.shape != jnp.shape(drawn):
+        raise ShapeError(
+            f"obs_mask has shape {jnp.shape(mask)} and obs {jnp.shape(given)}, for "
+            f"draws of shape {jnp.shape(drawn)} with {event_dim} event dims.",
+            site=name,
+            value=jnp.shape(mask),
+            hint="obs_mask has the batch shape; one of coordinates of an event is not "
+            "known.",
+        )
+    feasible = fn.support.feasible_like(value)
+    seen = jnp.where(of_event, given, feasible)
+    observed = f"{name}_observed"
+    sample(observed, fn.mask(mask), obs=seen, infer=options["infer"])
+    return deterministic(name, value)
 
 
 def as_data(value: Any, name: str) -> Any:

@@ -162,12 +162,11 @@ def visit(
     spec: Spec, data: tuple[Any, ...], free: Mapping[str, Array], base: Any = 0.0
 ) -> tuple[Array, dict[str, Site], dict[str, Array]]:
     """Run a model with the given unconstrained values; see `LogDensity.visit`."""
-    log_dets: dict[str, Array] = {}
 
-    def value_of(site: Sample) -> Array:
-        bijector = biject_to(site.fn.support)
-        value, log_det = bijector.forward_and_log_det(free[site.name])
-        log_dets[site.name] = log_det
+    def value_of(site: Sample, visited: Visit) -> Array:
+        own = visited.here(free[site.name], site.name)
+        value, log_det = biject_to(site.fn.support).forward_and_log_det(own)
+        visited.note(site, log_det=log_det)
         return value
 
     args, kwargs = spec.arguments.rebuild(data)
@@ -180,8 +179,8 @@ def visit(
                 term = site.log_prob_less(shares[name] * base)
             else:
                 term = jnp.sum(site.log_prob())
-            if name in log_dets:
-                term = term + jnp.sum(log_dets[name])
+            if name in visited.notes:
+                term = term + jnp.sum(visited.notes[name]["log_det"])
             terms[name] = term
     total = sum(terms.values(), jnp.zeros(()))
     return total, visited.sites, terms
@@ -237,7 +236,7 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
     spec = Spec(model, arguments, Layout(()))
     free_names: set[str] = set()  # a substituted site is neither free nor observed
 
-    def value_of(site: Sample) -> Any:
+    def value_of(site: Sample, _: Visit) -> Any:
         free_names.add(site.name)
         return placeholder(site)
 

@@ -16,6 +16,7 @@ from jax.core import Tracer
 
 from ppl._errors import ControlFlowError, DuplicateSiteError, LeakedSiteError
 from ppl._sites import (
+    AbstractRegion,
     Deterministic,
     Handler,
     Mutable,
@@ -32,14 +33,40 @@ from ppl._typing import Array
 class Visit(Handler):
     """Gives free sites their values, records all sites, refuses a name used twice."""
 
-    def __init__(self, value_of: Callable[[Sample], Any]):
+    def __init__(self, value_of: Callable[[Sample, Visit], Any]):
+        """Visit with the values that `value_of` gives.
+
+        Args:
+            value_of: Gets a site and this handler, whose `here` and `folded` tell what
+                belongs to a step of a loop, and which takes its `note`.
+        """
         super().__init__()
         self.value_of = value_of
 
     def start(self) -> Visit:
         """Begin with no sites."""
         self.sites: dict[str, Site] = {}
+        self.notes: dict[str, dict[str, Array]] = {}
         return self
+
+    def inside(self, region: AbstractRegion) -> Visit:
+        """Visit what is inside by itself."""
+        return super().inside(region).start()
+
+    def gathered(self) -> Any:
+        """The sites of one step, and the notes."""
+        return self.sites, self.notes
+
+    def absorb(self, gathered: Any) -> None:
+        """Record the sites of all steps."""
+        sites, notes = gathered
+        for site in sites.values():
+            self._record(site)
+        self.notes.update(notes)
+
+    def note(self, site: Site, **values: Array) -> None:
+        """Keep something with a site, in a loop for each step."""
+        self.notes[site.name] = values
 
     def handle(self, site: Site) -> Site:
         """Value a free site; record it when it comes back."""
@@ -47,7 +74,9 @@ class Visit(Handler):
             case Mutable(name=name) if isinstance(self.sites.get(name), Mutable):
                 return self.sites[name]
             case Sample(value=None, is_observed=False):
-                out = perform(dataclasses.replace(site, value=self.value_of(site)))
+                out = perform(
+                    dataclasses.replace(site, value=self.value_of(site, self))
+                )
             case _:
                 out = perform(site)
         match out:
@@ -58,6 +87,8 @@ class Visit(Handler):
         return out
 
     def _record(self, site: Site) -> None:
+        for region in self.regions:
+            region.check_recordable(site)
         first = self.sites.setdefault(site.name, site)
         both_params = isinstance(site, Param) and isinstance(first, Param)
         if first is not site and not both_params and not same_plate(first, site):
@@ -146,8 +177,8 @@ def leaked(site: Site | None) -> LeakedSiteError:
         f"see it{f' ({site.line})' if site else ''}.",
         site=name,
         value=name,
-        hint="Take jit away (all of the model is compiled anyway), use ppl.plate "
-        "instead of vmap, and keep statements out of JAX's loops and branches.",
+        hint="Take jit away (all of the model is compiled anyway); use ppl.plate "
+        "or ppl.control.vmap, scan, cond instead of those of JAX.",
     )
 
 
@@ -176,14 +207,14 @@ def control_flow_error(run: Callable[[], Any], error: Exception) -> ControlFlowE
     if culprit is None:
         return ControlFlowError(
             f"Python control flow or NumPy looks at a value that JAX traces ({line}).",
-            hint="If it comes from random values, use jnp.where or jax.lax.cond and "
-            "jax.numpy functions; if from data that the model closes over, compute it "
+            hint="If it comes from random values, use jnp.where or ppl.control.cond "
+            "and jax.numpy functions; if from data that the model closes over, compute it "
             "with NumPy, or outside of the model.",
         )
     return ControlFlowError(
         f"Python control flow or NumPy looks at a random value ({line}).",
         site=culprit,
-        hint="Use jnp.where or jax.lax.cond on its value, and jax.numpy functions.",
+        hint="Use jnp.where or ppl.control.cond on its value, and jax.numpy functions.",
     )
 
 
@@ -191,7 +222,7 @@ def _latent_names(run: Callable[[], Any]) -> list[str]:
     """Free sites up to where the model fails, if it fails with concrete values too."""
     names: list[str] = []
 
-    def value_of(site: Sample) -> Array:
+    def value_of(site: Sample, _: Visit) -> Array:
         names.append(site.name)
         return placeholder(site)
 
@@ -207,7 +238,7 @@ def _fails(run: Callable[[], Any], name: str) -> bool:
     """Whether the model looks at site `name`: only that value is traced."""
 
     def with_traced(zero: Array) -> Array:
-        def value_of(site: Sample) -> Array:
+        def value_of(site: Sample, _: Visit) -> Array:
             value = placeholder(site)
             return value + zero.astype(value.dtype) if site.name == name else value
 

@@ -23,6 +23,8 @@ LAYERS = {
     "ppl.infer.engine": 0,
     "ppl.nn": 0,
     "ppl.distributions": 1,
+    "ppl._fitting": 2,
+    "ppl._region": 2,
     "ppl._sites": 2,
     "ppl.primitives": 2,
     "ppl.control": 2,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ppl._errors import PPLError
 from ppl._pytree import pytree
-from ppl._sites import Handler, Sample, Site, perform
+from ppl._sites import AbstractRegion, Handler, Sample, Site, perform
 from ppl._typing import Array, Key
 from ppl.checks._flow import scale_of
 from ppl.checks._probe import counted, quickly, unwrapped
@@ -104,11 +104,25 @@ class _Simulate(Handler):
         self.counted: dict[str, Array] = {}
         return self
 
+    def inside(self, region: AbstractRegion) -> _Simulate:
+        """Draw what is inside by itself."""
+        return super().inside(region).start()
+
+    def gathered(self) -> Any:
+        """What a step has drawn."""
+        return self.free, self.simulated, self.given, self.counted
+
+    def absorb(self, gathered: Any) -> None:
+        """Take what all steps have drawn."""
+        own = self.free, self.simulated, self.given, self.counted
+        for mine, theirs in zip(own, gathered, strict=True):
+            mine.update(theirs)
+
     def handle(self, site: Site) -> Site:
         """Draw a sample site; an observed one keeps its value where it cannot."""
         match site:
             case Sample(value=None, is_observed=False):
-                key = self.keys[site.name]
+                key = self.folded(self.keys[site.name])
                 out = perform(dataclasses.replace(site, rng_key=key))
                 self.free[site.name] = out
                 return out
@@ -121,7 +135,7 @@ class _Simulate(Handler):
         if isinstance(unwrapped(fn), Unit) or math.prod(fn.shape()) == 0:
             return site
         try:
-            value = fn.sample(self.keys[site.name])
+            value = fn.sample(self.folded(self.keys[site.name]))
         except (PPLError, TypeError):  # it has no sampler
             return site
         given = jnp.asarray(site.value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ppl._errors import DuplicateSiteError, PPLError, ShapeError
-from ppl._sites import Handler, Sample, Site, perform
+from ppl._sites import AbstractRegion, Handler, Sample, Site, perform
 from ppl._typing import Model
 from ppl.visiting import leaked, placeholder
 
@@ -47,6 +47,10 @@ class Leaks(Handler):
         """Remember in which trace the model is entered."""
         self.home = self._trace()
         return self
+
+    def inside(self, region: AbstractRegion) -> Leaks:
+        """In a loop that handlers see, compare with the trace of its body."""
+        return super().inside(region).start()
 
     def handle(self, site: Site) -> Site:
         """Compare, and forward."""

@@ -37,6 +37,7 @@ class do(Handler):
         out = perform(site)
         match site:
             case Sample() if site.name in self.data:
-                value = as_data(self.data[site.name], site.name)
+                value = self.here(self.data[site.name], site.name)
+                value = as_data(value, site.name)
                 return dataclasses.replace(out, value=value)
         return out

@@ -43,7 +43,10 @@ class mask(Handler):
     def _widened(self, site: Sample) -> Any:
         batch, shape = site.fn.batch_shape, np.shape(self.mask)
         try:
-            return site.fn.expand(np.broadcast_shapes(batch, shape))
+            both = np.broadcast_shapes(batch, shape)
+            if self.regions and both != batch:
+                raise ValueError  # as many variables in each step: nobody means that
+            return site.fn.expand(both)
         except ValueError:
             raise ShapeError(
                 f"a mask of shape {shape} does not broadcast with batch shape {batch}.",

@@ -34,5 +34,6 @@ class replay(Handler):
             case Sample(is_observed=False) | PlateEntry():
                 recorded = self.trace.get(site.name)
                 if recorded is not None and recorded.type == site.type:
-                    site = dataclasses.replace(site, value=recorded.value)
+                    value = self.here(recorded.value, site.name)
+                    site = dataclasses.replace(site, value=value)
         return perform(site)

@@ -15,6 +15,7 @@ from ppl._errors import ArgumentTypeError
 from ppl._sites import _STACK
 from ppl._typing import Key
 from ppl.primitives import (
+    AbstractRegion,
     Handler,
     KeyRequest,
     Param,
@@ -51,8 +52,15 @@ class seed(Handler):
 
     def start(self) -> seed:
         """Begin with no key given to `prng_key`."""
-        self._requests = 0
+        self._requests, self._place = 0, ""
         return self
+
+    def inside(self, region: AbstractRegion) -> seed:
+        """Keys of the same names, and others for `prng_key`."""
+        inner = super().inside(region)
+        inner._requests, inner._place = 0, f"{self._place}{self._requests}/"
+        self._requests += 1
+        return inner
 
     def handle(self, site: Site) -> Site:
         """Attach a key where one is wanted."""
@@ -67,10 +75,13 @@ class seed(Handler):
             ):
                 if _wants_key(site):
                     key = fold_in_name(self.rng_key, site.name)
+                    if not isinstance(site, Param):  # one for all steps of a loop
+                        key = self.folded(key)
                     site = dataclasses.replace(site, rng_key=key)
             case KeyRequest(value=None):
-                key = fold_in_name(self.rng_key, f"prng_key {self._requests}")
+                name = f"prng_key {self._place}{self._requests}"
                 self._requests += 1
+                key = self.folded(fold_in_name(self.rng_key, name))
                 return dataclasses.replace(site, value=key)
         return perform(site)
 

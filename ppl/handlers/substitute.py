@@ -27,7 +27,8 @@ class substitute(Handler):
         fn: The model.
         data: Values by the name of a sample, param, mutable or deterministic site, or
             of a plate (its indices).
-        substitute_fn: A function of the site that returns a value, or None to leave it.
+        substitute_fn: A function of the site that returns a value, or None to leave it;
+            of a site inside of a loop it is asked in a step, for the value of the step.
 
     Raises:
         ArgumentError: Both or neither of `data` and `substitute_fn` are given.
@@ -59,6 +60,8 @@ class substitute(Handler):
     def _value(self, site: Site) -> Any:
         if self.data is not None:
             value = self.data.get(site.name)
+            if value is not None and not isinstance(site, Param | Mutable):
+                value = self.here(value, site.name)
         else:
             value = self.substitute_fn(site)  # type: ignore[misc]
         match site:

@@ -8,6 +8,7 @@ from typing import Any
 from ppl._errors import DuplicateSiteError
 from ppl._sites import same_plate
 from ppl.primitives import (
+    AbstractRegion,
     Deterministic,
     Handler,
     Mutable,
@@ -45,7 +46,24 @@ class trace(Handler):
                 self._record(out)
         return out
 
+    def inside(self, region: AbstractRegion) -> trace:
+        """Record what is inside by itself."""
+        inner = super().inside(region)
+        inner.start()
+        return inner
+
+    def gathered(self) -> Any:
+        """The sites of one step."""
+        return self.sites
+
+    def absorb(self, gathered: Any) -> None:
+        """Record the sites of all steps."""
+        for site in gathered.values():
+            self._record(site)
+
     def _record(self, site: Site) -> None:
+        for region in self.regions:
+            region.check_recordable(site)
         first = self.sites.get(site.name)
         again = isinstance(site, Param) and isinstance(first, Param)
         if first is not None and not again and not same_plate(first, site):

@@ -135,23 +135,26 @@ def _propose(
 
     def one(chain: Array) -> tuple[Array, dict[str, Array]]:
         key = jax.random.fold_in(jax.random.fold_in(base, chain), attempt)
-        free: dict[str, Array] = {}
-        supported: dict[str, Array] = {}
 
-        def value_of(site: Sample) -> Array:
+        def value_of(site: Sample, visited: Visit) -> Array:
             support, name = site.fn.support, site.name
             bijector = biject_to(support)
             if name in values:
-                supported[name] = jnp.all(support(values[name]))
-                free[name] = bijector.inverse_and_log_det(values[name])[0]
+                given = visited.here(values[name], name)
+                free = bijector.inverse_and_log_det(given)[0]
+                visited.note(site, free=free, supported=jnp.all(support(given)))
             else:
-                free[name] = _free_value(strategy, site, fold_in_name(key, name))
-            return bijector.forward_and_log_det(free[name])[0]
+                own = visited.folded(fold_in_name(key, name))
+                free = _free_value(strategy, site, own)
+                visited.note(site, free=free)
+            return bijector.forward_and_log_det(free)[0]
 
         args, kwargs = density.spec.arguments.rebuild(density.data)
-        with Visit(value_of):
+        with Visit(value_of) as visited:
             density.spec.model(*args, **kwargs)
-        parts = [free[entry.name].reshape(-1) for entry in density.layout.entries]
+        notes = visited.notes
+        parts = [notes[e.name]["free"].reshape(-1) for e in density.layout.entries]
+        supported = {name: jnp.all(notes[name]["supported"]) for name in values}
         return jnp.concatenate(parts), supported
 
     return jax.vmap(one)(jnp.arange(chains))

@@ -13,7 +13,15 @@ from jax.core import Tracer
 
 from ppl._errors import PPLError
 from ppl._flow import dependences
-from ppl._sites import Deterministic, Handler, Param, Sample, Site, perform
+from ppl._sites import (
+    AbstractRegion,
+    Deterministic,
+    Handler,
+    Param,
+    Sample,
+    Site,
+    perform,
+)
 from ppl._typing import Model, Shape
 from ppl.arguments import Arguments
 from ppl.distributions.constraints import Constraint, shape_of
@@ -151,17 +159,30 @@ class _Cut(Handler):
         self.values: dict[str, Any] = {}
         return self
 
+    def inside(self, region: AbstractRegion) -> _Cut:
+        """Keep the values inside by themselves."""
+        return super().inside(region).start()
+
+    def gathered(self) -> Any:
+        return self.values
+
+    def absorb(self, gathered: Any) -> None:
+        self.values.update(gathered)
+
     def handle(self, site: Site) -> Site:
         out = perform(site)
         match out:
             case Sample() | Deterministic() | Param():
                 self.values[out.name] = out.value
                 if out.name in self.inputs:
-                    return dataclasses.replace(out, value=self.inputs[out.name])
+                    value = self.inputs[out.name]
+                    if not isinstance(out, Param):
+                        value = self.here(value, out.name)
+                    return dataclasses.replace(out, value=value)
         return out
 
 
-def _any_value(site: Sample) -> Any:
+def _any_value(site: Sample, _: Visit) -> Any:
     if family_of(site.fn) == "Delta":
         return site.fn.sample(jax.random.PRNGKey(0))  # its one value, with its sources
     return placeholder(site)

@@ -131,19 +131,25 @@ def _look_at(
     latent: dict[str, jax.ShapeDtypeStruct] = {}
 
     def shape_of_each() -> None:
-        def value_of(site: Sample) -> Array:
+        def value_of(site: Sample, visited: Visit) -> Array:
             value = placeholder(site)
-            latent[site.name] = jax.ShapeDtypeStruct(value.shape, value.dtype)
+            visited.note(site)
             return value
 
-        with seed(rng_seed=0), Visit(value_of):
+        with seed(rng_seed=0), Visit(value_of) as visited:
             model(*args, **kwargs)
+        for name in visited.notes:
+            value = visited.sites[name].value
+            latent[name] = jax.ShapeDtypeStruct(value.shape, value.dtype)
 
     jax.eval_shape(shape_of_each)
     sites: dict[str, Sample] = {}
 
     def parameters(values: dict[str, Array]) -> dict[str, tuple[Any, Any]]:
-        with seed(rng_seed=0), Visit(lambda site: values[site.name]) as visited:
+        def value_of(site: Sample, visited: Visit) -> Array:
+            return visited.here(values[site.name], site.name)
+
+        with seed(rng_seed=0), Visit(value_of) as visited:
             model(*args, **kwargs)
         found = {n: s for n, s in visited.sites.items() if isinstance(s, Sample)}
         sites.update(found)

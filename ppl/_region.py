@@ -1,0 +1,36 @@
+"""Parts of a model that JAX traces by themselves, as handlers see them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ppl._typing import Key
+
+
+class AbstractRegion(ABC):
+    """A part of a model that JAX traces by itself, in one of its runs.
+
+    A loop's body or a branch, and what every handler needs to know of it.
+    """
+
+    @abstractmethod
+    def take(self, value: Any, name: str) -> Any:
+        """The part of `value`, of site `name` in the whole region, for this run."""
+
+    @abstractmethod
+    def fold(self, key: Key) -> Key:
+        """A key for this run of the region."""
+
+    def lacks(self, value: Any) -> bool:
+        """Whether `value` is for the first runs only."""
+        del value
+        return False
+
+    def take_first(self, value: Any, name: str) -> tuple[Any, Any]:
+        """The part of such a value for this run, and whether there is one."""
+        return self.take(value, name), True
+
+    @abstractmethod
+    def check_recordable(self, site: Any) -> None:
+        """An error if no one can know how often `site` is performed."""

@@ -1,0 +1,153 @@
+"""Branches with statements inside: `cond`, `switch`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ppl._errors import ArgumentError, ModelError
+from ppl._sites import Sample, Site
+from ppl._typing import Array
+from ppl.control._regions import Once, absorb, around, packed, run_inside
+from ppl.distributions.constraints import shape_of
+
+
+def cond(
+    pred: Any,
+    true_fun: Callable[..., Any],
+    false_fun: Callable[..., Any],
+    *operands: Any,
+) -> Any:
+    """One of two branches, as `jax.lax.cond`, with statements inside.
+
+    Both branches have the same sites: the same names, families and shapes. What differs
+    are the parameters, and outside there is one site with those of the branch taken.
+
+    Args:
+        pred: A boolean scalar, which may depend on random values.
+        true_fun: Takes the operands.
+        false_fun: Likewise.
+        operands: Of the branches.
+
+    Raises:
+        ModelError: The branches differ in their sites, or in what they return.
+    """
+    names = ("the branch of True", "the branch of False")
+    return _chosen(
+        lambda first, second, *a: jax.lax.cond(pred, first, second, *a),
+        (true_fun, false_fun),
+        names,
+        operands,
+    )
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """One of several branches, as `jax.lax.switch`, with statements inside.
+
+    Args:
+        index: Which, an integer scalar; out of range means the nearest.
+        branches: They take the operands and have the same sites, see `cond`.
+        operands: Of the branches.
+
+    Raises:
+        ArgumentError: There is no branch.
+        ModelError: The branches differ in their sites, or in what they return.
+    """
+    if not branches:
+        raise ArgumentError("switch: there are no branches.")
+    names = tuple(f"branch {i}" for i in range(len(branches)))
+    return _chosen(
+        lambda *given: jax.lax.switch(
+            index, given[: len(branches)], *given[len(branches) :]
+        ),
+        tuple(branches),
+        names,
+        operands,
+    )
+
+
+def _chosen(
+    choose: Callable[..., Any],
+    branches: tuple[Callable[..., Any], ...],
+    names: tuple[str, ...],
+    operands: tuple[Any, ...],
+) -> Any:
+    handlers = around()
+    unpack: Any = None
+
+    def inside(branch: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*operands: Any) -> tuple[Any, list[Array]]:
+            nonlocal unpack
+            out, gathered = run_inside(Once(), handlers, branch, *operands)
+            arrays, unpack = packed(gathered)
+            return jax.tree.map(jnp.asarray, out), arrays
+
+        return run
+
+    _check_alike(branches, names, handlers, operands)
+    out, arrays = choose(*map(inside, branches), *operands)
+    absorb(handlers, unpack(arrays))
+    return out
+
+
+def _check_alike(
+    branches: tuple[Callable[..., Any], ...],
+    names: tuple[str, ...],
+    handlers: tuple[Any, ...],
+    operands: tuple[Any, ...],
+) -> None:
+    """Whether all branches have the sites and results of the first.
+
+    Raises:
+        ModelError: They have not.
+    """
+    found: list[tuple[dict[str, Site], Any]] = []
+
+    def look(branch: Callable[..., Any], *operands: Any) -> Any:
+        out, gathered = run_inside(Once(), handlers, branch, *operands)
+        leaves = jax.tree.leaves(gathered, is_leaf=lambda x: isinstance(x, Site))
+        sites = {leaf.name: leaf for leaf in leaves if isinstance(leaf, Site)}
+        kinds = {name: _kind(site) for name, site in sites.items()}
+        found.append((sites, kinds))
+        return out
+
+    outs = [jax.eval_shape(lambda *a, b=b: look(b, *a), *operands) for b in branches]
+    (first_sites, first), first_out = found[0], outs[0]
+    for name, (sites, kinds), out in zip(names[1:], found[1:], outs[1:], strict=True):
+        for site in {**first_sites, **sites}.values():
+            own, other = first.get(site.name), kinds.get(site.name)
+            if own != other:
+                raise ModelError(
+                    f"is {own or 'not there'} in {names[0]} and {other or 'not there'} "
+                    f"in {name} ({site.line}).",
+                    site=site.name,
+                    value=other,
+                    hint="All branches need the same sites, of one family and shape; "
+                    "sample what they do not share before them, or choose the "
+                    "parameters with jnp.where.",
+                )
+        shapes = [
+            jax.tree.map(lambda a: (a.shape, a.dtype), o) for o in (first_out, out)
+        ]
+        if shapes[0] != shapes[1]:
+            raise ModelError(
+                f"{names[0]} returns {shapes[0]} (shapes and dtypes), {name} returns "
+                f"{shapes[1]}.",
+                value=shapes[1],
+                hint="All branches must return the same structure, shapes and dtypes.",
+            )
+
+
+def _kind(site: Site) -> str:
+    """What of a site must be the same in all branches, in words."""
+    if not isinstance(site, Sample):
+        return f"a {site.type} of shape {shape_of(site.value)}"
+    observed = "an observed " if site.is_observed else "a "
+    batch, event = site.fn.batch_shape, site.fn.event_shape
+    return (
+        f"{observed}{type(site.fn).__name__} of batch shape {batch} and event shape "
+        f"{event}"
+    )

@@ -1,0 +1,97 @@
+"""Functions with statements inside, mapped over or computed again: `vmap`, `remat`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ppl._typing import Array
+from ppl.control._regions import Once, Slices, Steps, absorb, around, packed, run_inside
+
+
+def vmap(
+    fun: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_size: int | None = None,
+) -> Callable[..., Any]:
+    """`fun` mapped over an axis of its arguments, as `jax.vmap`, statements inside.
+
+    Outside each site of `fun` is one site, with a leading dim of the mapped size in its
+    value and in the batch shape of its distribution. A `param` inside is one for all.
+
+    Args:
+        fun: The function of one member.
+        in_axes: As of `jax.vmap`: which axis of which argument.
+        out_axes: Likewise of the results.
+        axis_size: The size, where no argument is mapped over.
+    """
+
+    @functools.wraps(fun)
+    def mapped(*args: Any) -> Any:
+        handlers, slices = around(), Slices()
+        size = axis_size if axis_size is not None else _size(in_axes, args)
+        indices = jnp.arange(size, dtype=jnp.int32)
+        axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
+        unpack: Any = None
+
+        def member(index: Array, parts: Any, *args: Any) -> Any:
+            nonlocal unpack
+            region = Steps("vmap", size, index, slices, parts)
+            out, gathered = run_inside(region, handlers, fun, *args)
+            if parts is None:
+                return out
+            arrays, unpack = packed(gathered, region)
+            return out, arrays
+
+        each = jax.vmap(member, in_axes=(0, None, *axes))
+        jax.eval_shape(lambda i, a: each(i, None, *a), indices, args)
+        each = jax.vmap(member, (0, 0, *axes), out_axes=(out_axes, 0))
+        out, arrays = each(indices, slices.whole(size), *args)
+        absorb(handlers, unpack(arrays))
+        return out
+
+    return mapped
+
+
+def _size(in_axes: Any, args: Any) -> int:
+    """How many members JAX maps over; JAX says what is wrong with the axes."""
+    found: list[int] = []
+
+    def member(*own: Any) -> int:
+        del own
+        found.append(jax.lax.axis_size("members"))
+        return 0
+
+    jax.eval_shape(jax.vmap(member, in_axes, axis_name="members"), *args)
+    return found[0]
+
+
+def remat(fun: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """`fun`, computed again for the gradient instead of kept (`jax.checkpoint`).
+
+    Args:
+        fun: A function with statements inside.
+        options: As of `jax.checkpoint`, such as `policy`.
+    """
+
+    @functools.wraps(fun)
+    def again(*args: Any) -> Any:
+        handlers = around()
+        unpack: Any = None
+
+        def inner(*args: Any) -> Any:
+            nonlocal unpack
+            out, gathered = run_inside(Once(), handlers, fun, *args)
+            arrays, unpack = packed(gathered)
+            return out, arrays
+
+        out, arrays = jax.checkpoint(inner, **options)(*args)
+        absorb(handlers, unpack(arrays))
+        return out
+
+    return again
