@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ppl._errors import PPLWarning, warn
-from ppl.checks._dependence import Reach, labelled
+from ppl._flow import Reach, labelled, members
 from ppl.checks._probe import unwrapped
 from ppl.distributions import constraints
 from ppl.target import LogDensity, Traced, visit
@@ -74,7 +74,7 @@ class Dependences:
 
     def names(self, bits: int) -> tuple[str, ...]:
         """The free sites of a set."""
-        return tuple(n for i, n in enumerate(self.latent) if bits >> i & 1)
+        return members(bits, self.latent)
 
 
 def dependences(density: LogDensity) -> Dependences:
