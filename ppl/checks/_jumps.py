@@ -20,11 +20,11 @@ from jax.extend.core import jaxpr_as_fun
 
 from ppl._flow import followed, members, own
 from ppl._typing import Array
-from ppl.checks._flow import abstract_position
+from ppl.checks._flow import abstract_position, by_site
 from ppl.checks._probe import affordable, points, quickly
 from ppl.checks._report import Finding
 from ppl.checks._steps import Step, steps
-from ppl.target import LogDensity, Traced, visit
+from ppl.target import LogDensity, Traced
 
 _LINES = 24
 _CELLS = 48
@@ -192,15 +192,8 @@ def _number(result: Any) -> Array:
 
 def _behind(density: LogDensity, step: Step) -> tuple[str, ...]:
     """The latents that a step's result depends on."""
-    entries = density.layout.entries
-
-    def value(data: Any, free: Any) -> Array:
-        return visit(density.spec, data, dict(zip(names, free, strict=True)))[0]
-
-    names = [e.name for e in entries]
-    free = [jax.ShapeDtypeStruct(e.free_shape, jnp.result_type(float)) for e in entries]
-    program = jax.make_jaxpr(value)(density.data, free).jaxpr
-    inputs = program.invars[len(program.invars) - len(free) :]
+    names = [entry.name for entry in density.layout.entries]
+    program, inputs = by_site(density, lambda visited: visited[0])
     read = followed(program, ((v, own(i)) for i, v in enumerate(inputs)))
     for equation in _same(program, step):
         return members(read(equation.outvars[0]).any, names)
