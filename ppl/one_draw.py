@@ -151,7 +151,7 @@ class _Exact(Handler):
                 try:
                     return perform(site)
                 except TypeError as error:  # the family has no sampler
-                    if isinstance(error, PPLError):
+                    if isinstance(error, PPLError) and error.site is not None:
                         raise
                     raise ModelError(str(error), site=site.name) from error
         return perform(site)

@@ -21,6 +21,7 @@ from ppl._errors import (
     PPLWarning,
     warn,
 )
+from ppl._flow import followed, joined, members, own
 from ppl._sites import Deterministic, Sample
 from ppl._typing import Array, Key
 from ppl.arguments import Arguments
@@ -314,7 +315,7 @@ def _numbers(fn: Any) -> list[Any]:
 
 def _depended_on(
     jaxpr: Any, values: Mapping[str, Any], parameters: Mapping[str, list[Any]]
-) -> list[str]:
+) -> tuple[str, ...]:
     """The sites on whose values the parameters of another site depend.
 
     Args:
@@ -322,13 +323,9 @@ def _depended_on(
         values: Variables in it that hold the values, by site.
         parameters: Those that hold the parameters of the distributions.
     """
-    found = []
-    for name, value in values.items():
-        reached = {id(value)}
-        for equation in jaxpr.eqns:
-            if any(id(var) in reached for var in equation.invars):
-                reached.update(map(id, equation.outvars))
-        others = (v for other, v in parameters.items() if other != name)
-        if any(id(var) in reached for variables in others for var in variables):
-            found.append(name)
-    return found
+    read = followed(jaxpr, ((v, own(i)) for i, v in enumerate(values.values())))
+    reached = 0
+    for other, variables in parameters.items():
+        itself = 1 << list(values).index(other)
+        reached |= joined(map(read, variables)).any & ~itself
+    return members(reached, tuple(values))

@@ -208,8 +208,8 @@ def control_flow_error(run: Callable[[], Any], error: Exception) -> ControlFlowE
         return ControlFlowError(
             f"Python control flow or NumPy looks at a value that JAX traces ({line}).",
             hint="If it comes from random values, use jnp.where or ppl.control.cond "
-            "and jax.numpy functions; if from data that the model closes over, compute it "
-            "with NumPy, or outside of the model.",
+            "and jax.numpy functions; if from data that the model closes over, compute "
+            "it with NumPy, or outside of the model.",
         )
     return ControlFlowError(
         f"Python control flow or NumPy looks at a random value ({line}).",

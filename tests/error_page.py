@@ -26,8 +26,6 @@ MODULES = (test_bad_models, test_bad_inputs, test_bad_runs)
 ACCEPTED: list[tuple[int, Callable[[], Any]]] = []
 ELSEWHERE = {
     65: "a guide that lacks a site or has one too many",
-    66: "a mistyped site among the draws for predictions",
-    67: "draws of a wrong shape for predictions",
 }
 
 

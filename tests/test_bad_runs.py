@@ -24,7 +24,7 @@ from ppl.checks import (
     checked,
     diagnose_start,
 )
-from ppl.infer import MCMC, NUTS, init_to_value
+from ppl.infer import MCMC, NUTS, Predictive, init_to_value
 from tests.mistakes import Mistake, Table, assert_named, check
 
 MISTAKES = Table()
@@ -149,6 +149,39 @@ def init_nan():
 @expect(55, SupportError, "not finite", site="x")
 def init_params_nan():
     run(init={"x": np.array([0, np.nan, 0]), "scale": 0.0})
+
+
+# --- what predictions are made of -----------------------------------------------------
+
+
+def predict(**draws):
+    scale = np.ones(10)
+    Predictive(model, {"x": np.zeros((10, 3)), "scale": scale} | draws)(0)
+
+
+@expect(66, UnknownNameError, "posterior_samples 'xx'", "known: x, scale, y")
+def mistyped_site_among_the_draws():
+    predict(xx=np.zeros((10, 3)))
+
+
+@expect(66, UnknownNameError, "return_sites 'yy'")
+def mistyped_site_to_return():
+    Predictive(model, num_samples=2, return_sites=["yy"])(0)
+
+
+@expect(67, ShapeError, "shape (10, 4)", "the site has (3,)", site="x")
+def draws_of_another_event_shape():
+    predict(x=np.zeros((10, 4)))
+
+
+@expect(67, ShapeError, "shape (10,)", "the site has (3,)", site="x")
+def draws_of_a_number_for_a_vector():
+    predict(x=np.zeros(10))
+
+
+@expect(67, ShapeError, "has (9,) draws, and site", "(10,)", site="scale")
+def sites_with_differing_numbers_of_draws():
+    predict(scale=np.ones(9))
 
 
 # --- no starting point ----------------------------------------------------------------

@@ -21,7 +21,7 @@ from ppl._errors import (
     unknown_name,
 )
 from ppl._typing import Model
-from ppl.checks._dependence import is_users
+from ppl.checks._steps import is_users
 from ppl.checks._structure import subsampled
 from ppl.checks._watch import Leaks
 from ppl.handlers.seed import seed

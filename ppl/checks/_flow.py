@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ppl._errors import PPLWarning, warn
-from ppl.checks._dependence import Reach, labelled
+from ppl._flow import Reach, labelled, members
 from ppl.checks._probe import unwrapped
 from ppl.distributions import constraints
 from ppl.target import LogDensity, Traced, visit
@@ -23,6 +23,20 @@ class ImproperPosteriorWarning(PPLWarning):
 def abstract_position(density: LogDensity) -> jax.ShapeDtypeStruct:
     """The shape and dtype of a position, for tracing."""
     return jax.ShapeDtypeStruct((density.layout.size,), jnp.result_type(float))
+
+
+def by_site(density: LogDensity, of: Callable[[Any], Any]) -> tuple[Any, list[Any]]:
+    """A function of the visited model as a jaxpr, and its input for each free site."""
+    entries = density.layout.entries
+    names = [entry.name for entry in entries]
+
+    def whole(data: Any, free: Any) -> Any:
+        given = dict(zip(names, free, strict=True))
+        return of(visit(density.spec, data, given))
+
+    free = [jax.ShapeDtypeStruct(e.free_shape, jnp.result_type(float)) for e in entries]
+    program = jax.make_jaxpr(whole)(density.data, free).jaxpr
+    return program, program.invars[len(program.invars) - len(free) :]
 
 
 def varies(density: LogDensity, name: str, check: int | None = None) -> bool:
@@ -74,18 +88,16 @@ class Dependences:
 
     def names(self, bits: int) -> tuple[str, ...]:
         """The free sites of a set."""
-        return tuple(n for i, n in enumerate(self.latent) if bits >> i & 1)
+        return members(bits, self.latent)
 
 
 def dependences(density: LogDensity) -> Dependences:
     """Read off the traced model what depends on which free sites."""
-    entries = density.layout.entries
-    latent = tuple(entry.name for entry in entries)
+    latent = tuple(entry.name for entry in density.layout.entries)
     names: list[tuple[str, str]] = []
 
-    def terms(data: Any, *free: Any) -> Any:
-        given = dict(zip(latent, free, strict=True))
-        _, sites, made = visit(density.spec, data, given)
+    def terms(visited: Any) -> Any:
+        _, sites, made = visited
         values = {("term", name): term for name, term in made.items()}
         for name in latent:
             scale = scale_of(sites[name])
@@ -94,10 +106,8 @@ def dependences(density: LogDensity) -> Dependences:
         names.extend(values)
         return list(values.values())
 
-    free = [jax.ShapeDtypeStruct(e.free_shape, jnp.result_type(float)) for e in entries]
-    program = jax.make_jaxpr(terms)(density.data, *free).jaxpr
-    own = program.invars[len(program.invars) - len(free) :]
-    found = dict(zip(names, labelled(program, own), strict=True))
+    program, inputs = by_site(density, terms)
+    found = dict(zip(names, labelled(program, inputs), strict=True))
     terms_of = {name: r for (what, name), r in found.items() if what == "term"}
     scales = {name: r for (what, name), r in found.items() if what == "scale"}
     return Dependences(latent, terms_of, scales)

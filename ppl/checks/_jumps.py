@@ -18,12 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
+from ppl._flow import followed, members, own
 from ppl._typing import Array
-from ppl.checks._dependence import Reach, Step, reaches, steps
-from ppl.checks._flow import abstract_position
+from ppl.checks._flow import abstract_position, by_site
 from ppl.checks._probe import affordable, points, quickly
 from ppl.checks._report import Finding
-from ppl.target import LogDensity, Traced, visit
+from ppl.checks._steps import Step, steps
+from ppl.target import LogDensity, Traced
 
 _LINES = 24
 _CELLS = 48
@@ -189,23 +190,14 @@ def _number(result: Any) -> Array:
     return jnp.sum(weights * result.reshape(-1).astype(weights.dtype))
 
 
-def _behind(density: LogDensity, step: Step) -> list[str]:
+def _behind(density: LogDensity, step: Step) -> tuple[str, ...]:
     """The latents that a step's result depends on."""
-    entries = density.layout.entries
-
-    def value(data: Any, free: Any) -> Array:
-        return visit(density.spec, data, dict(zip(names, free, strict=True)))[0]
-
-    names = [e.name for e in entries]
-    free = [jax.ShapeDtypeStruct(e.free_shape, jnp.result_type(float)) for e in entries]
-    program = jax.make_jaxpr(value)(density.data, free).jaxpr
-    own = program.invars[len(program.invars) - len(free) :]
-    bits = {v: Reach(1 << i, 1 << i) for i, v in enumerate(own)}
+    names = [entry.name for entry in density.layout.entries]
+    program, inputs = by_site(density, lambda visited: visited[0])
+    read = followed(program, ((v, own(i)) for i, v in enumerate(inputs)))
     for equation in _same(program, step):
-        shown = program.replace(outvars=equation.outvars[:1])
-        reached = reaches(shown, [bits.get(v, Reach()) for v in program.invars])[0]
-        return [n for i, n in enumerate(names) if reached.any >> i & 1]
-    return []
+        return members(read(equation.outvars[0]).any, names)
+    return ()
 
 
 def _same(program: Any, step: Step) -> Iterator[Any]:

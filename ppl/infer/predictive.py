@@ -22,6 +22,7 @@ from ppl._errors import (
 from ppl._typing import Key, Model, Shape
 from ppl.arguments import Arguments
 from ppl.handlers.seed import as_key
+from ppl.infer.seeding import no_key
 from ppl.one_draw import Task
 from ppl.predicting import Inputs, check_count, survey, tell_missing
 
@@ -269,11 +270,7 @@ def _key(rng_key: Any) -> Key:
     try:
         return as_key(rng_key)
     except ArgumentTypeError:
-        raise ArgumentTypeError(
-            f"rng_key must be an int or a JAX random key, got {rng_key!r}.",
-            value=rng_key,
-            hint="Write jax.random.PRNGKey(0), or just 0.",
-        ) from None
+        raise no_key(rng_key) from None
 
 
 def _flat(samples: Mapping[str, Any], shape: Shape) -> dict[str, Any]:

@@ -34,7 +34,12 @@ def seed_words(rng_key: Any) -> Words:
                 return int(data[0]), int(data[1])
             digest = hashlib.blake2b(data.tobytes(), digest_size=8).digest()
             return seed_words(int.from_bytes(digest, "little"))
-    raise ArgumentTypeError(
+    raise no_key(rng_key)
+
+
+def no_key(rng_key: Any) -> ArgumentTypeError:
+    """The error for an `rng_key` that is none."""
+    return ArgumentTypeError(
         f"rng_key must be an int or a JAX random key, got {rng_key!r}.",
         value=rng_key,
         hint="Write jax.random.PRNGKey(0), or just 0.",

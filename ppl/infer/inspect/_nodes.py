@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import PPLError
-from ppl._flow import dependences
+from ppl._flow import joined, members, own, reaches
 from ppl._sites import (
     AbstractRegion,
     Deterministic,
@@ -85,10 +85,6 @@ class Program:
         let through what they are computed from, and are in no list.
         """
         inputs = {n: v for n, v in self.values.items() if cut(self.nodes[n])}
-        labels = {
-            name: jax.tree.map(lambda _, name=name: frozenset([name]), value)
-            for name, value in inputs.items()
-        }
 
         def body(inputs: dict[str, Any]) -> dict[str, list[Any]]:
             with Visit(_any_value) as visited, _Cut(inputs):
@@ -96,10 +92,12 @@ class Program:
             return {name: _parts(site) for name, site in visited.sites.items()}
 
         jaxpr, out = jax.make_jaxpr(body, return_shape=True)(inputs)
-        given = jax.tree.leaves(labels, is_leaf=lambda x: isinstance(x, frozenset))
-        found = jax.tree.unflatten(jax.tree.structure(out), dependences(jaxpr, given))
+        order = tuple(self.nodes)
+        leaves = jax.tree.leaves_with_path(inputs)
+        given = [own(order.index(path[0].key)) for path, _ in leaves]
+        found = jax.tree.unflatten(jax.tree.structure(out), reaches(jaxpr, given))
         return {
-            name: [n for n in self.nodes if n in frozenset().union(*found[name])]
+            name: list(members(joined(found[name]).any, order))
             for name, node in self.nodes.items()
             if node.type != "param"
         }

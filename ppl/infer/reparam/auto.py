@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.extend.core import Literal
 
 from ppl import distributions as dist
 from ppl._errors import ArgumentError, ModelError
+from ppl._flow import labelled, members
 from ppl._typing import Array, Model
 from ppl.distributions.constraints import shape_of
 from ppl.handlers import seed
@@ -156,7 +156,8 @@ def _look_at(
         return {name: _parameters(site.fn) for name, site in found.items()}
 
     program, out = jax.make_jaxpr(parameters, return_shape=True)(latent)
-    sources = iter(_sources(program.jaxpr, sorted(latent)))
+    found = labelled(program.jaxpr, program.jaxpr.invars)
+    sources = (frozenset(members(reach.any, sorted(latent))) for reach in found)
     owners = jax.tree.map(lambda _: next(sources), out)
     return {name: _node(site, *owners[name]) for name, site in sites.items()}
 
@@ -179,17 +180,3 @@ def _node(site: Sample, every: list[Any], loc_scale: list[Any]) -> _Node:
         parents=frozenset().union(*every),
         loc_scale_parents=frozenset().union(*loc_scale),
     )
-
-
-def _sources(program: Any, names: list[str]) -> list[frozenset[str]]:
-    """For each output of a program, the inputs that it is computed from."""
-    none: frozenset[str] = frozenset()
-    known = {v: frozenset([n]) for v, n in zip(program.invars, names, strict=True)}
-
-    def of(variable: Any) -> frozenset[str]:
-        return none if isinstance(variable, Literal) else known.get(variable, none)
-
-    for equation in program.eqns:
-        sources = none.union(*(of(v) for v in equation.invars))
-        known.update((v, sources) for v in equation.outvars)
-    return [of(v) for v in program.outvars]
