@@ -126,9 +126,6 @@ def sample(
         RandomnessError: There is no value and no random key.
     """
     name, line = _checked_name(name), caller_line()
-    if obs_mask is not None and obs is not None:
-        own = {"sample_shape": sample_shape, "infer": infer}
-        return _partly_observed(name, fn, obs, obs_mask, rng_key=rng_key, **own)
     if not isinstance(fn, Distribution):
         foreign = importlib.import_module("ppl.distributions.foreign")  # rarely needed
         try:
@@ -139,6 +136,9 @@ def sample(
                 message, site=name, value=fn, hint=error.hint
             ) from None
     fn.check_parameters(site=name)  # of what is concrete; the model check sees all
+    if obs_mask is not None and obs is not None:
+        own = {"sample_shape": sample_shape, "infer": infer}
+        return _partly_observed(name, fn, obs, obs_mask, rng_key=rng_key, **own)
     if sample_shape:
         fn = fn.expand_by(sample_shape)
     site = Sample(
@@ -168,8 +168,8 @@ def _partly_observed(
     drawn = sample(f"{name}_unobserved", fn, **options)
     event_dim = fn.event_dim
     given = as_data(obs, name)
+    of_event = jnp.reshape(mask, (*jnp.shape(mask), *[1] * event_dim))
     try:
-        of_event = jnp.reshape(mask, (*jnp.shape(mask), *[1] * event_dim))
         value = jnp.where(of_event, given, drawn)
     except (TypeError, ValueError):
         value = None
