@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from typing import Any
 
 import numpy as np
+from jax.extend.core import get_opaque_trace_state
 
 from ppl._errors import DuplicateSiteError, PPLError, ShapeError
 from ppl._sites import AbstractRegion, Handler, Sample, Site, perform
@@ -39,8 +39,6 @@ class Leaks(Handler):
 
     def __init__(self, fn: Model):
         super().__init__(fn)
-        # Costs too much to import for a run in which nothing is wrong.
-        self.tracing: Any = importlib.import_module("jax.extend.core")
         self.home: Any = None
 
     def start(self) -> Leaks:
@@ -59,7 +57,7 @@ class Leaks(Handler):
         return perform(site)
 
     def _trace(self) -> Any:
-        return self.tracing.get_opaque_trace_state(convention="flax")
+        return get_opaque_trace_state(convention="flax")
 
 
 class Lenient(Handler):

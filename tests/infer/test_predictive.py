@@ -207,6 +207,22 @@ def test_a_missing_latent_that_nothing_depends_on_is_a_prediction():
     assert list(found) == ["top", "y"]
 
 
+def test_functions_that_sites_share_make_no_dependence():
+    both = jax.jit(lambda a, b: (2 * a, 2 * b))
+
+    def model(y=None):
+        loc, last = both(
+            ppl.sample("loc", dist.Normal(0, 1)), ppl.sample("last", dist.Normal(0, 1))
+        )
+        ppl.deterministic("twice", last)
+        ppl.sample("y", dist.Normal(loc, 1), obs=y)
+
+    found = Predictive(model, {"loc": np.zeros(3, np.float32)})(0)
+    np.testing.assert_array_equal(found["twice"], 2 * found["last"])
+    with pytest.warns(PriorDrawsWarning, match="site 'loc' has no posterior draws"):
+        Predictive(model, {"last": np.zeros(3, np.float32)})(0)
+
+
 def test_models_that_look_at_their_data():
     def model(group, y=None):
         size = int(np.max(group)) + 1

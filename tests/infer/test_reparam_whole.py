@@ -65,6 +65,18 @@ def test_unless_there_are_many_data_for_each_element():
     assert list(chosen(*groups(200, observed=False))) == ["theta", "y"]
 
 
+def test_functions_that_sites_share_mix_nothing_up():
+    """Only one of the locations that come out of one function is computed from `a`."""
+    both = jax.jit(lambda a, b: (2 * a, 2 * b))
+
+    def model(x):
+        first, second = both(ppl.sample("a", dist.Normal(0.0, 1.0)), x)
+        ppl.sample("of_a", dist.Normal(first, 1.0))
+        ppl.sample("of_data", dist.Normal(second, 1.0))
+
+    assert chosen(model, np.ones(3)) == {"of_a": "LocScaleReparam"}
+
+
 def test_every_kind_of_site():
     def model(x):
         a = ppl.sample("a", dist.Normal(0.0, 1.0))
