@@ -31,6 +31,8 @@ class replay(Handler):
     def handle(self, site: Site) -> Site:
         """Give the site the value that it has in the trace."""
         match site:
+            case PlateEntry() if site.subsample_size >= site.size:
+                return perform(site)  # all of its members, in every step of a loop
             case Sample(is_observed=False) | PlateEntry():
                 recorded = self.trace.get(site.name)
                 if recorded is not None and recorded.type == site.type:

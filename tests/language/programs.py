@@ -112,15 +112,19 @@ def given_values(program: Program, seed: int) -> dict[str, np.ndarray]:
     return {name: v for name, v in values.items() if name[:-1] in COSTLY}
 
 
-def run(program: Program, p: Any, xp: Any) -> None:
-    """Make the statements of a program in library `p`, with the functions of `xp`."""
+def run(program: Program, p: Any, xp: Any, start: Any = 0.2) -> Any:
+    """Make the statements of a program in library `p`, with the functions of `xp`.
+
+    The first ones depend on `start`; the mean of the last one's values is returned.
+    """
     values: list[Any] = []
     for s in program.statements:
         with ExitStack() as stack:
             for name in s.path:
                 plate = p.plate(name, SIZES[name], dim=program.dims[name])
                 stack.enter_context(plate)
-            link = xp.tanh(_seen(program, s, values, xp))
+            seen = _seen(program, s, values) if s.parent >= 0 else xp.asarray(start)
+            link = xp.tanh(seen)
             if s.kind == "factor":
                 p.factor(s.name, 0.3 * link)
                 values.append(link)
@@ -133,12 +137,11 @@ def run(program: Program, p: Any, xp: Any) -> None:
         event = s.kind in ("dirichlet", "vector")
         values.append(value.mean(-1) if event else value * 1.0)
         p.deterministic(f"{s.name}_seen", values[-1])
+    return values[-1].mean()
 
 
-def _seen(program: Program, s: Statement, values: list[Any], xp: Any) -> Any:
+def _seen(program: Program, s: Statement, values: list[Any]) -> Any:
     """The value that a site depends on: member by member where the plates allow it."""
-    if s.parent < 0:
-        return xp.asarray(0.2)
     above = program.statements[s.parent].path
     value = values[s.parent]
     return value if above == s.path[: len(above)] else value.mean()
