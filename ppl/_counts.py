@@ -9,7 +9,7 @@ import numpy as np
 from ppl._errors import ArgumentError, ArgumentTypeError
 
 
-def whole(name: str, value: Any, least: int = 1) -> int:
+def as_count(name: str, value: Any, least: int = 1) -> int:
     """The count as an int.
 
     Raises:

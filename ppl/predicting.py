@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ppl._counts import whole
+from ppl._counts import as_count
 from ppl._errors import (
     LeakedSiteError,
     PPLWarning,
@@ -140,7 +140,7 @@ def check_count(name: str, value: Any) -> None:
         ArgumentError: It is not positive.
     """
     if value is not None:
-        whole(name, value)
+        as_count(name, value)
 
 
 def tell_missing(names: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ppl._counts import whole
+from ppl._counts import as_count
 from ppl._errors import ArgumentError
 from ppl._pytree import replace
 from ppl._version import __version__
@@ -74,7 +74,7 @@ class Settings:
         if self.superchains is not None:
             counts["superchains"] = 2
         for name, least in counts.items():
-            value = whole(_CALLED[name], getattr(self, name), least)
+            value = as_count(_CALLED[name], getattr(self, name), least)
             object.__setattr__(self, name, value)
         if self.num_samples < self.thinning:
             raise ArgumentError(
