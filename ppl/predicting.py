@@ -14,9 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ppl._counts import as_count
 from ppl._errors import (
-    ArgumentError,
-    ArgumentTypeError,
     LeakedSiteError,
     PPLWarning,
     warn,
@@ -140,12 +139,8 @@ def check_count(name: str, value: Any) -> None:
         ArgumentTypeError: It is no int.
         ArgumentError: It is not positive.
     """
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise ArgumentTypeError(f"{name} must be an int, got {value!r}.", value=value)
-    if value < 1:
-        raise ArgumentError(f"{name} must be >= 1, got {value}.", value=value)
+    if value is not None:
+        as_count(name, value)
 
 
 def tell_missing(names: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ from ppl._sites import (
     perform,
     same_plate,
 )
+from ppl._source import is_users
 from ppl._typing import Array
 
 
@@ -255,11 +256,10 @@ def _fails(run: Callable[[], Any], name: str) -> bool:
 
 def _line_of(error: Exception) -> str:
     """File and line of the innermost frame in the user's code."""
-    ours = tuple(os.path.dirname(f) for f in (__file__, jax.__file__, np.__file__))
     trace, line = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(tuple(os.path.join(folder, "") for folder in ours)):
+        if is_users(file):
             line = f"{os.path.basename(file)}:{trace.tb_lineno}"
         trace = trace.tb_next
     return line

@@ -20,8 +20,8 @@ from ppl._errors import (
     RandomnessError,
     unknown_name,
 )
+from ppl._source import is_users
 from ppl._typing import Model
-from ppl.checks._steps import is_users
 from ppl.checks._structure import subsampled
 from ppl.checks._watch import Leaks
 from ppl.handlers.seed import seed

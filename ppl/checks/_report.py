@@ -10,7 +10,7 @@ from typing import Any
 
 from ppl import _html
 from ppl._errors import PPLError
-from ppl.checks._steps import is_users
+from ppl._source import is_users
 
 _PLACE = re.compile(r" ?\(?([\w.<>-]+\.py:\d+)\)?")
 

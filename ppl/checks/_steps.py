@@ -6,14 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ppl._flow import ROUNDINGS, followed, joined, own
+from ppl._source import is_below, is_users
 
-_HERE = tuple(os.path.join(os.path.dirname(f), "") for f in (jax.__file__, np.__file__))
-_OURS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _COMPARISONS = {"lt", "le", "gt", "ge"}
 _STEPS = _COMPARISONS | ROUNDINGS | {"argmax", "argmin"}
 _STEP_CALLS = {
@@ -63,13 +60,8 @@ def user_line(equation: Any) -> str:
     """File and line of an equation written outside of JAX and of us; else nothing."""
     found = equation.source_info.traceback
     for frame in found.frames if found else ():
-        if not frame.file_name.startswith(_HERE):
+        if not is_below(frame.file_name):
             name = os.path.basename(frame.file_name)
             users = is_users(frame.file_name)
             return f"{name}:{frame.line_num}" if users else ""
     return ""
-
-
-def is_users(file: str) -> bool:
-    """Whether a source file is neither JAX's or NumPy's nor ours."""
-    return not file.startswith((*_HERE, _OURS))

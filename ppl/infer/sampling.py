@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ppl._errors import ArgumentError, ArgumentTypeError
+from ppl._counts import as_count
+from ppl._errors import ArgumentError
 from ppl._pytree import replace
 from ppl._version import __version__
 from ppl.checks import checked
@@ -73,18 +74,8 @@ class Settings:
         if self.superchains is not None:
             counts["superchains"] = 2
         for name, least in counts.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise ArgumentTypeError(
-                    f"{_CALLED[name]} must be an int, got {value!r} "
-                    f"({type(value).__name__}).",
-                    value=value,
-                )
-            if value < least:
-                raise ArgumentError(
-                    f"{_CALLED[name]} must be >= {least}, got {value}.", value=value
-                )
-            object.__setattr__(self, name, int(value))
+            value = as_count(_CALLED[name], getattr(self, name), least)
+            object.__setattr__(self, name, value)
         if self.num_samples < self.thinning:
             raise ArgumentError(
                 f"thinning {self.thinning} > num_samples {self.num_samples}: no draw "
