@@ -278,12 +278,13 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
     match leaf:
         case Sample():
             batch = leaf.fn.batch_shape
-            parts = {
-                "value": jnp.broadcast_to(leaf.value, leaf.fn.shape()),
-                "fn": leaf.fn,
-                "mask": _over(batch, leaf.mask),
-                "scale": _over(batch, leaf.scale),
-            }
+            value = jnp.broadcast_to(leaf.value, leaf.fn.shape())
+            parts = {"value": value, "fn": leaf.fn}
+            for name in ("mask", "scale"):  # a number holds for all steps of a loop
+                own = leaf.get(name)
+                varies = own is not None and (shape_of(own) or isinstance(own, Tracer))
+                if varies or (own is not None and steps is None):
+                    parts[name] = jnp.broadcast_to(own, batch)
             site = dataclasses.replace(leaf, rng_key=None, **dict.fromkeys(parts))
         case Deterministic():
             parts, site = {"value": leaf.value}, leaf
@@ -304,11 +305,6 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
             return _packed_tree(leaf, steps)
     arrays, rebuild = _packed_tree(parts, steps)
     return arrays, lambda stacked: dataclasses.replace(site, **rebuild(stacked))
-
-
-def _over(batch: tuple[int, ...], value: Any) -> Any:
-    """A mask or a scale, of the batch shape if it is an array."""
-    return jnp.broadcast_to(value, batch) if np.ndim(value) else value
 
 
 def _packed_tree(tree: Any, steps: Steps | None) -> Record:

@@ -147,7 +147,9 @@ def _kind(site: Site) -> str:
         return f"a {site.type} of shape {shape_of(site.value)}"
     observed = "an observed " if site.is_observed else "a "
     batch, event = site.fn.batch_shape, site.fn.event_shape
+    around = [f"plate '{frame.name}'" for frame in site.plates]
+    around += [f"a {name}" for name in ("mask", "scale") if site.get(name) is not None]
     return (
         f"{observed}{type(site.fn).__name__} of batch shape {batch} and event shape "
-        f"{event}"
+        f"{event}{' in ' if around else ''}{', '.join(around)}"
     )

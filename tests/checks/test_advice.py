@@ -158,7 +158,9 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("model", "site", "step"), STEPS, ids=lambda s: getattr(s, "__name__", s))
+@pytest.mark.parametrize(
+    ("model", "site", "step"), STEPS, ids=lambda s: getattr(s, "__name__", s)
+)
 def test_jumps_are_found(model, site, step):
     found = finding("discontinuity", model, Y)
     assert found.site == site

@@ -344,6 +344,21 @@ def test_a_branch_chosen_by_a_random_value_in_a_loop():
     assert density(model, {"x": X}) == pytest.approx(expected)
 
 
+def test_branches_with_scales_of_their_own():
+    def model(p):
+        def one(scale):
+            def draw():
+                return ppl.sample("a", dist.Normal())
+
+            return handlers.scale(draw, scale=scale)
+
+        cond(p, one(2.0), one(3.0))
+
+    for p, scale in ((True, 2), (False, 3)):
+        expected = scale * st.norm(0, 1).logpdf(0.4)
+        assert density(model, {"a": 0.4}, p) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("i", [0, 1, 2])
 def test_one_of_several_branches(i):
     def model(i):
@@ -364,12 +379,17 @@ def test_branches_that_differ_are_refused():
         cond(p, lambda: ppl.sample("a", dist.Normal()),
              lambda: ppl.sample("a", dist.Cauchy()))  # fmt: skip
 
+    def other_scale(p):
+        scaled = handlers.scale(lambda: ppl.sample("a", dist.Normal()), scale=2.0)
+        cond(p, scaled, lambda: ppl.sample("a", dist.Normal()))
+
     def other_results(p):
         cond(p, lambda: jnp.zeros(2), lambda: jnp.zeros(3))
 
     for model, text in (
         (other_names, r"'a'.*not there.*branch of False"),
         (other_family, r"'a'.*Normal.*Cauchy"),
+        (other_scale, r"'a'.*a scale.*branch of False"),
         (other_results, "must return the same"),
     ):
         with pytest.raises(ppl.PPLError, match=f"(?s){text}"):
