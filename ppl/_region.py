@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from ppl._typing import Key
 
@@ -13,6 +13,8 @@ class AbstractRegion(ABC):
 
     A loop's body or a branch, and what every handler needs to know of it.
     """
+
+    repeats: ClassVar[bool] = True  # it may run more than once
 
     @abstractmethod
     def take(self, value: Any, name: str) -> Any:

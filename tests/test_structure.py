@@ -24,7 +24,6 @@ LAYERS = {
     "ppl.nn": 0,
     "ppl.distributions": 1,
     "ppl._fitting": 2,
-    "ppl._region": 2,
     "ppl._sites": 2,
     "ppl.primitives": 2,
     "ppl.control": 2,

@@ -70,6 +70,8 @@ class Slices:
 class Once(AbstractRegion):
     """A region that runs once: a branch."""
 
+    repeats = False
+
     def take(self, value: Any, name: str) -> Any:
         """All of it."""
         del name
@@ -282,8 +284,9 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
             parts = {"value": value, "fn": leaf.fn}
             for name in ("mask", "scale"):  # a number holds for all steps of a loop
                 own = leaf.get(name)
-                varies = own is not None and (shape_of(own) or isinstance(own, Tracer))
-                if varies or (own is not None and steps is None):
+                if own is None:
+                    continue
+                if shape_of(own) or isinstance(own, Tracer) or steps is None:
                     parts[name] = jnp.broadcast_to(own, batch)
             site = dataclasses.replace(leaf, rng_key=None, **dict.fromkeys(parts))
         case Deterministic():

@@ -9,7 +9,13 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from ppl._errors import ArgumentError, ArgumentTypeError, ShapeError, SupportError
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ModelError,
+    ShapeError,
+    SupportError,
+)
 from ppl._typing import Shape
 from ppl.distributions import constraints
 from ppl.distributions.constraints import Constraint, shape_of
@@ -32,6 +38,7 @@ class lift(Handler):
     Raises:
         ArgumentError: There is no prior.
         ArgumentTypeError: What is given is no distribution.
+        ModelError: A param is inside of a loop.
         ShapeError: A prior cannot be expanded to the shape of its param.
         SupportError: A prior draws values that break the constraint of its param.
     """
@@ -64,8 +71,20 @@ class lift(Handler):
                 prior = self.prior
                 fn = prior.get(site.name) if isinstance(prior, Mapping) else prior
                 if fn is not None:
+                    if any(region.repeats for region in self.regions):
+                        raise _in_a_loop(site)
                     return perform(_lifted(site, fn))
         return perform(site)
+
+
+def _in_a_loop(site: Param) -> ModelError:
+    return ModelError(
+        f"is a param inside of a loop ({site.line}), one for all steps; lifted there, "
+        "each step would draw its own.",
+        site=site.name,
+        value=site.name,
+        hint="Call param() before the loop.",
+    )
 
 
 def _lifted(site: Param, prior: Distribution) -> Sample:

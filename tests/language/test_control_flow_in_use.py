@@ -161,6 +161,13 @@ MISUSED = {
         handlers.mask(lambda: fori_loop(0, T, draw, 0.0), mask=MASKED),
         r"mask of shape \(6,\)",
     ),
+    "lifted": (
+        handlers.lift(
+            lambda: fori_loop(0, 2, lambda i, x: x + ppl.param("w", 1.0), 0.0),
+            prior=dist.Normal(0.0, 1.0),
+        ),
+        "'w'.*inside of a loop",
+    ),
     "state": (
         lambda: scan(
             lambda x, _: (ppl.primitives.mutable("m", {"a": x})["a"], None),
