@@ -21,7 +21,10 @@ def namespace(*values: Any) -> Any:
 
 def shape_of(value: Any) -> Shape:
     """The shape of an array or a scalar, without converting it."""
-    return tuple(getattr(value, "shape", None) or np.shape(value))
+    if isinstance(value, float | int):
+        return ()
+    shape = getattr(value, "shape", None)
+    return np.shape(value) if shape is None else tuple(shape)
 
 
 def all_over(ok: Any, event_dim: int, what: Any = "this constraint") -> Any:
