@@ -23,7 +23,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ControlFlowError, ModelError, ShapeError
-from ppl._sites import handlers_in_use, only
+from ppl._sites import only
 from ppl._typing import Array, Key
 from ppl.distributions.constraints import shape_of
 from ppl.primitives import (
@@ -228,11 +228,6 @@ def run_inside(
     with only((Guard(), *inner) if handlers else ()):
         out = body(*args)
     return out, [handler.gathered() for handler in inner]
-
-
-def around() -> tuple[Handler, ...]:
-    """The handlers around a construct, outermost first."""
-    return handlers_in_use()
 
 
 def absorb(handlers: tuple[Handler, ...], gathered: list[Any]) -> None:

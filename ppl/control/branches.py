@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from ppl._errors import ArgumentError, ModelError
-from ppl._sites import Sample, Site
+from ppl._sites import Sample, Site, handlers_in_use
 from ppl._typing import Array
-from ppl.control._regions import Once, absorb, around, packed, run_inside
+from ppl.control._regions import Once, absorb, packed, run_inside
 from ppl.distributions.constraints import shape_of
 
 
@@ -75,7 +75,7 @@ def _chosen(
     names: tuple[str, ...],
     operands: tuple[Any, ...],
 ) -> Any:
-    handlers = around()
+    handlers = handlers_in_use()
     unpack: Any = None
 
     def inside(branch: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,13 +11,13 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ArgumentError, ArgumentTypeError, ShapeError
+from ppl._sites import handlers_in_use
 from ppl._typing import Array
 from ppl.control._regions import (
     Slices,
     Steps,
     Uncounted,
     absorb,
-    around,
     packed,
     run_inside,
 )
@@ -61,7 +61,7 @@ def scan(
     if history < 0:
         raise ArgumentError(f"scan: history must be >= 0, got {history}.")
     count = _length(xs, length)
-    handlers, slices = around(), Slices()
+    handlers, slices = handlers_in_use(), Slices()
     init, xs = jax.tree.map(jnp.asarray, (init, xs))
 
     def step(carry: Any, x: Any, region: Steps) -> tuple[Any, Any, list[Any]]:
@@ -187,7 +187,7 @@ def while_loop(
     Raises:
         ControlFlowError: A site inside is observed, given a value, or needs a density.
     """
-    handlers = around()
+    handlers = handlers_in_use()
 
     def guarded(f: Callable[[Any], Any], index: Array, val: Any) -> Any:
         return run_inside(Uncounted(index), handlers, f, val)[0]

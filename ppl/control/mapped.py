@@ -9,8 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ppl._sites import handlers_in_use
 from ppl._typing import Array
-from ppl.control._regions import Once, Slices, Steps, absorb, around, packed, run_inside
+from ppl.control._regions import Once, Slices, Steps, absorb, packed, run_inside
 
 
 def vmap(
@@ -33,7 +34,7 @@ def vmap(
 
     @functools.wraps(fun)
     def mapped(*args: Any) -> Any:
-        handlers, slices = around(), Slices()
+        handlers, slices = handlers_in_use(), Slices()
         size = axis_size if axis_size is not None else _size(in_axes, args)
         indices = jnp.arange(size, dtype=jnp.int32)
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
@@ -81,7 +82,7 @@ def remat(fun: Callable[..., Any], **options: Any) -> Callable[..., Any]:
 
     @functools.wraps(fun)
     def again(*args: Any) -> Any:
-        handlers = around()
+        handlers = handlers_in_use()
         unpack: Any = None
 
         def inner(*args: Any) -> Any:
