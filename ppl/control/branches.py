@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ppl._errors import ArgumentError, ModelError
+from ppl._errors import ArgumentError, ArgumentTypeError, ModelError, ShapeError
 from ppl._sites import Sample, Site, handlers_in_use
 from ppl._typing import Array
 from ppl.control._regions import Once, absorb, packed, run_inside
@@ -34,7 +34,9 @@ def cond(
 
     Raises:
         ModelError: The branches differ in their sites, or in what they return.
+        ShapeError: `pred` is no scalar.
     """
+    _check_scalar("cond: pred", pred)
     names = ("the branch of True", "the branch of False")
     return _chosen(
         lambda first, second, *a: jax.lax.cond(pred, first, second, *a),
@@ -54,10 +56,19 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 
     Raises:
         ArgumentError: There is no branch.
+        ArgumentTypeError: `index` is no integer.
         ModelError: The branches differ in their sites, or in what they return.
+        ShapeError: `index` is no scalar.
     """
     if not branches:
         raise ArgumentError("switch: there are no branches.")
+    _check_scalar("switch: index", index)
+    if not jnp.issubdtype(jnp.result_type(index), jnp.integer):
+        raise ArgumentTypeError(
+            f"switch: index must be an integer, got {jnp.result_type(index)}.",
+            value=index,
+            hint="Convert it, or use cond for a boolean.",
+        )
     names = tuple(f"branch {i}" for i in range(len(branches)))
     return _chosen(
         lambda *given: jax.lax.switch(
@@ -67,6 +78,15 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         names,
         operands,
     )
+
+
+def _check_scalar(what: str, value: Any) -> None:
+    if shape := shape_of(value):
+        raise ShapeError(
+            f"{what} must be a scalar, got shape {shape}.",
+            value=shape,
+            hint="For a choice of each member use jnp.where, or ppl.control.vmap.",
+        )
 
 
 def _chosen(
@@ -141,6 +161,14 @@ def _check_alike(
             )
 
 
+def _family(fn: Any) -> str:
+    """The family, with what is wrapped and what is fixed in it."""
+    fixed = [repr(v) for v in jax.tree.structure(fn).node_data()[1] or ()]
+    name = type(fn).__name__ + (f" ({', '.join(fixed)})" if fixed else "")
+    base = getattr(fn, "base_dist", None)
+    return name if base is None else f"{name} of {_family(base)}"
+
+
 def _kind(site: Site) -> str:
     """What of a site must be the same in all branches, in words."""
     if not isinstance(site, Sample):
@@ -150,6 +178,6 @@ def _kind(site: Site) -> str:
     around = [f"plate '{frame.name}'" for frame in site.plates]
     around += [f"a {name}" for name in ("mask", "scale") if site.get(name) is not None]
     return (
-        f"{observed}{type(site.fn).__name__} of batch shape {batch} and event shape "
+        f"{observed}{_family(site.fn)} of batch shape {batch} and event shape "
         f"{event}{' in ' if around else ''}{', '.join(around)}"
     )

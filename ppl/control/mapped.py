@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ppl._errors import ShapeError
 from ppl._sites import handlers_in_use
 from ppl._typing import Array
 from ppl.control._regions import Once, Slices, Steps, absorb, packed, run_inside
@@ -30,6 +31,9 @@ def vmap(
         in_axes: As of `jax.vmap`: which axis of which argument.
         out_axes: Likewise of the results.
         axis_size: The size, where no argument is mapped over.
+
+    Raises:
+        ShapeError: The arguments have no common size along their axes.
     """
 
     @functools.wraps(fun)
@@ -60,7 +64,7 @@ def vmap(
 
 
 def _size(in_axes: Any, args: Any) -> int:
-    """How many members JAX maps over; JAX says what is wrong with the axes."""
+    """How many members JAX maps over."""
     found: list[int] = []
 
     def member(*own: Any) -> int:
@@ -68,7 +72,15 @@ def _size(in_axes: Any, args: Any) -> int:
         found.append(jax.lax.axis_size("members"))
         return 0
 
-    jax.eval_shape(jax.vmap(member, in_axes, axis_name="members"), *args)
+    try:
+        jax.eval_shape(jax.vmap(member, in_axes, axis_name="members"), *args)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(
+            f"vmap: in_axes {in_axes!r} do not fit the arguments: {error}",
+            value=in_axes,
+            hint="Arguments that are mapped over need one size along their axes; "
+            "without any give axis_size=.",
+        ) from None
     return found[0]
 
 

@@ -54,8 +54,6 @@ def draws(model, *args, seed=0):
 
 # --- one loop under every handler -----------------------------------------------------
 
-MASKED = np.array([True, True, False, True, False, True])
-
 UNDER = {
     "nothing": (states, GIVEN, OF_X.sum() + OF_Y.sum()),
     "scale": (
@@ -379,6 +377,10 @@ def test_branches_that_differ_are_refused():
         cond(p, lambda: ppl.sample("a", dist.Normal()),
              lambda: ppl.sample("a", dist.Cauchy()))  # fmt: skip
 
+    def other_family_inside(p):
+        vectors = [f(jnp.zeros(2)).to_event(1) for f in (dist.Normal, dist.Cauchy)]
+        cond(p, *[lambda fn=fn: ppl.sample("a", fn) for fn in vectors])
+
     def other_scale(p):
         scaled = handlers.scale(lambda: ppl.sample("a", dist.Normal()), scale=2.0)
         cond(p, scaled, lambda: ppl.sample("a", dist.Normal()))
@@ -389,6 +391,7 @@ def test_branches_that_differ_are_refused():
     for model, text in (
         (other_names, r"'a'.*not there.*branch of False"),
         (other_family, r"'a'.*Normal.*Cauchy"),
+        (other_family_inside, r"'a'.*of Normal.*of Cauchy"),
         (other_scale, r"'a'.*a scale.*branch of False"),
         (other_results, "must return the same"),
     ):

@@ -9,9 +9,8 @@ import scipy.stats as st
 import ppl
 import ppl.distributions as dist
 from ppl import handlers
-from ppl.control import fori_loop, scan, switch, vmap, while_loop
+from ppl.control import cond, fori_loop, scan, switch, vmap, while_loop
 from tests.language.test_control_flow import (
-    MASKED,
     T,
     X,
     Y,
@@ -134,6 +133,9 @@ def test_starts_of_sites_in_loops(kind):
 # --- misuse ---------------------------------------------------------------------------
 
 
+MASKED = np.array([True, True, False, True, False, True])
+
+
 def keep(x, _):
     return x, None
 
@@ -152,6 +154,16 @@ MISUSED = {
         lambda: scan(lambda x, _: ((x, x), None), 0.0, length=2),
         "structure",
     ),
+    "wide pred": (
+        lambda: cond(np.array([True]), lambda: 0.0, lambda: 1.0),
+        r"pred.*shape \(1,\)",
+    ),
+    "float index": (lambda: switch(0.5, [lambda: 0.0]), "integer"),
+    "two sizes": (
+        lambda: vmap(lambda x, y: x + y)(np.ones(2), np.ones(3)),
+        "in_axes",
+    ),
+    "nothing mapped": (lambda: vmap(lambda: 0.0)(), "axis_size"),
     "no branches": (lambda: switch(0, []), "no branches"),
     "wrong number of values": (
         handlers.substitute(states, data={"x": np.zeros(T + 1)}),
