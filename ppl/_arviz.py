@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     import xarray
 
 SAMPLE_DIMS = ("chain", "draw")
-RESERVED = (
-    *SAMPLE_DIMS,
-    "sample",
-    "pred_id",
-)  # dimensions to which ArviZ gives a meaning
+RESERVED = (*SAMPLE_DIMS, "sample", "pred_id")
+"""Dimensions to which ArviZ gives a meaning."""
 
 Scalar = str | int | float | bool
 

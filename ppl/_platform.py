@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ppl._counts import as_count
 from ppl._errors import ArgumentError, EngineError
 
 
@@ -56,7 +57,8 @@ def soft_vmap(
         chunk_size: Elements that are mapped together; None for all.
 
     Raises:
-        ArgumentError: The leading dims differ, or `chunk_size` is no positive int.
+        ArgumentError: The leading dims differ, or `chunk_size` is not positive.
+        ArgumentTypeError: `chunk_size` is no int.
     """
     if batch_ndims == 0:
         return fn(xs)
@@ -68,10 +70,8 @@ def soft_vmap(
             value=shapes,
             hint="All arrays need the same leading dims.",
         )
-    if chunk_size is not None and chunk_size < 1:
-        raise ArgumentError(
-            f"chunk_size must be >= 1, got {chunk_size}.", value=chunk_size
-        )
+    if chunk_size is not None:
+        chunk_size = as_count("chunk_size", chunk_size)
     (shape,) = shapes
     flat = jax.tree.map(lambda x: jnp.reshape(x, (-1, *x.shape[batch_ndims:])), xs)
     if chunk_size is None:

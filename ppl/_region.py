@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from ppl._errors import PPLError
 from ppl._typing import Key
 
 
@@ -20,9 +21,9 @@ class AbstractRegion(ABC):
     def take(self, value: Any, name: str) -> Any:
         """The part of `value`, of site `name` in the whole region, for this run."""
 
-    @abstractmethod
     def fold(self, key: Key) -> Key:
         """A key for this run of the region."""
+        return key
 
     def lacks(self, value: Any) -> bool:
         """Whether `value` is for the first runs only."""
@@ -33,6 +34,7 @@ class AbstractRegion(ABC):
         """The part of such a value for this run, and whether there is one."""
         return self.take(value, name), True
 
-    @abstractmethod
-    def check_recordable(self, site: Any) -> None:
-        """An error if no one can know how often `site` is performed."""
+    def refusal(self, site: Any) -> PPLError | None:
+        """The error for recording `site`, if no one knows how often it is performed."""
+        del site
+        return None

@@ -18,7 +18,11 @@ from typing import Any, ClassVar, Self
 
 import jax
 
-from ppl._errors import ArgumentTypeError, ModelError, RandomnessError
+from ppl._errors import (
+    ArgumentTypeError,
+    ModelError,
+    RandomnessError,
+)
 from ppl._fitting import fitted
 from ppl._region import AbstractRegion
 from ppl._typing import Array, Key
@@ -272,6 +276,7 @@ class Handler:
     """
 
     wants_keys: ClassVar[bool] = False
+    starts_anew: ClassVar[bool] = False
     regions: tuple[AbstractRegion, ...] = ()
 
     def __init__(self, fn: Callable[..., Any] | None = None):
@@ -295,11 +300,13 @@ class Handler:
         """This handler for the statements of a loop's body, a branch, or the like.
 
         A handler that acts on a site alone needs nothing else. One that holds values by
-        the names of sites asks `here` for them; one that records sites begins anew, and
-        gives what it has by `gathered`.
+        the names of sites asks `here` for them; one that records sites `starts_anew`,
+        and gives what it has by `gathered`.
         """
         inner = copy.copy(self)
         inner.regions = (*self.regions, region)
+        if self.starts_anew:
+            inner.start()
         return inner
 
     def here(self, value: Any, name: str) -> Any:
@@ -357,24 +364,3 @@ class Handler:
                 "or give the model as its first argument."
             )
         return self.fn
-
-
-def same_plate(first: Site, second: Site) -> bool:
-    """Whether both are entries of one plate, which may be entered again and again.
-
-    Raises:
-        ModelError: They are, but with different sizes.
-    """
-    match first, second:
-        case PlateEntry(), PlateEntry():
-            for what in ("size", "subsample_size"):
-                one, other = first[what], second[what]
-                if one != other:
-                    raise ModelError(
-                        f"plate '{first.name}' is used with {what}s {one} "
-                        f"({first.line}) and {other} ({second.line}).",
-                        value=(one, other),
-                        hint="Give different plates different names.",
-                    )
-            return True
-    return False

@@ -11,7 +11,7 @@ import numpy as np
 
 from ppl import _arviz, _html
 from ppl._errors import ArgumentError, ModelError, unknown_name
-from ppl.diagnostics._by_site import AbstractBySite
+from ppl.diagnostics._by_site import AbstractDraws
 from ppl.diagnostics._columns import site_columns
 from ppl.diagnostics._draws import Floats
 from ppl.diagnostics.divergences import Divergences
@@ -19,6 +19,7 @@ from ppl.diagnostics.findings import Finding
 from ppl.diagnostics.nested import nested_of
 from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, check_share, tabulate
+from ppl.predicting import as_names
 from ppl.predictions import Fitted, Predictions, arviz_groups
 from ppl.target import LogDensity
 
@@ -32,7 +33,7 @@ _REPR_SITES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(AbstractBySite):
+class Posterior(AbstractDraws):
     """Draws from a posterior, by site, with all that is known about them.
 
     A mapping from site to draws of shape (chain, draw, *event): `posterior["tau"]`.
@@ -116,11 +117,6 @@ class Posterior(AbstractBySite):
         """What `ppl.diagnostics.diagnose` says of this result, computed once."""
         return diagnose(self, self._columns(self.samples, 0.9))
 
-    def stack(self, name: str) -> np.ndarray:
-        """The draws of all chains after one another, shape (chain * draw, *event)."""
-        draws = self[name]
-        return draws.reshape(-1, *draws.shape[2:])
-
     def summary(
         self,
         var_names: str | Iterable[str] | None = None,
@@ -188,8 +184,8 @@ class Posterior(AbstractBySite):
         return self._fitted.predict(
             (args, kwargs) if args or kwargs else None,
             seed=self._seed(seed),
-            return_sites=None if return_sites is None else _names(return_sites),
-            redraw=_names(redraw),
+            return_sites=None if return_sites is None else as_names(return_sites),
+            redraw=as_names(redraw),
             batch_size=batch_size,
         )
 
@@ -361,15 +357,11 @@ def chosen(sites: Iterable[str], var_names: str | Iterable[str] | None) -> list[
     sites = list(sites)
     if var_names is None:
         return sites
-    names = [var_names] if isinstance(var_names, str) else list(var_names)
+    names = list(as_names(var_names))
     for name in names:
         if name not in sites:
             raise unknown_name("site", name, sites)
     return names
-
-
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def page(

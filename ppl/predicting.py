@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,11 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._counts import as_count
-from ppl._errors import (
-    LeakedSiteError,
-    PPLWarning,
-    warn,
-)
+from ppl._errors import LeakedSiteError, PPLWarning, warn
 from ppl._flow import followed, joined, members, own
 from ppl._sites import Deterministic, Sample
 from ppl._typing import Array, Key
@@ -121,9 +117,9 @@ def run(
         stop = min(begin + size, inputs.count)
         values = {k: _rows(v, begin, stop, size) for k, v in inputs.values.items()}
         block, bad = program(found.task, data, inputs.key, index, values, params)
-        gathered = partial(_gathered, count=stop - begin)
-        parts.append(jax.tree.map(partial(gathered, on_host=on_host), block))
-        flags.append(jax.tree.map(partial(gathered, on_host=True), bad))
+        gathered = partial(_gathered, count=stop - begin, on_host=on_host)
+        parts.append(jax.tree.map(gathered, block))
+        flags.append(bad)
     _tell_doubtful(flags, inputs.count)
     join = np.concatenate if on_host else jnp.concatenate
     whole = parts[0]
@@ -143,6 +139,21 @@ def check_count(name: str, value: Any) -> None:
         as_count(name, value)
 
 
+def as_names(given: str | Iterable[str]) -> tuple[str, ...]:
+    """The names, of which one may be given by itself."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def flat(samples: Mapping[str, Any], ndims: int) -> dict[str, Any]:
+    """Draws by site with one batch dim instead of the `ndims` leading ones."""
+    if ndims == 1:
+        return dict(samples)
+    return {
+        name: value.reshape(math.prod(value.shape[:ndims]), *value.shape[ndims:])
+        for name, value in samples.items()
+    }
+
+
 def tell_missing(names: Sequence[str]) -> None:
     """Say once which latent sites come from their priors."""
     if not names:
@@ -159,7 +170,10 @@ def tell_missing(names: Sequence[str]) -> None:
 
 
 def _tell_doubtful(flags: Sequence[Sites], count: int) -> None:
-    """Say which sites have draws that mean nothing, from a flag for each draw."""
+    """Say which sites have draws that mean nothing, from blocks of flags, (block, …).
+
+    They are read after all blocks have been started, so that none waits for another.
+    """
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(flags)):
         return
     words = {
@@ -169,8 +183,9 @@ def _tell_doubtful(flags: Sequence[Sites], count: int) -> None:
     }
     for what, said in words.items():
         for name in flags[0][what]:
-            blocks = [block[what][name] for block in flags]
-            bad = sum(int(np.sum(b.reshape(len(b), -1).any(1))) for b in blocks)
+            each = np.concatenate([np.asarray(block[what][name]) for block in flags])
+            each = each[:count]  # without the rows that fill up the last block
+            bad = int(np.sum(each.any(axis=tuple(range(1, each.ndim)))))
             if bad:
                 warn(f"site '{name}': {bad} of {count} {said}", DoubtfulDrawsWarning)
 

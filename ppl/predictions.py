@@ -11,11 +11,19 @@ import numpy as np
 from ppl import _arviz
 from ppl._errors import ArgumentError, unknown_name
 from ppl.arguments import Arguments
-from ppl.diagnostics._by_site import AbstractBySite
+from ppl.diagnostics._by_site import AbstractDraws
 from ppl.handlers.seed import as_key
 from ppl.layout import SiteInfo
 from ppl.one_draw import Task
-from ppl.predicting import Inputs, Survey, check_count, run, survey, tell_missing
+from ppl.predicting import (
+    Inputs,
+    Survey,
+    check_count,
+    flat,
+    run,
+    survey,
+    tell_missing,
+)
 from ppl.target import LogDensity
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Predictions(AbstractBySite):
+class Predictions(AbstractDraws):
     """Draws by site, (chain, draw, *shape), with names and labels of their axes.
 
     Attributes:
@@ -40,11 +48,6 @@ class Predictions(AbstractBySite):
     dims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coords: Arrays = field(default_factory=dict)
     group: str = "posterior_predictive"
-
-    def stack(self, name: str) -> np.ndarray:
-        """The draws of all chains after one another, shape (chain * draw, *shape)."""
-        draws = self[name]
-        return draws.reshape(-1, *draws.shape[2:])
 
     def to_datatree(self) -> xarray.DataTree:
         """An `xarray.DataTree` with one group; arrays are not copied."""
@@ -106,7 +109,7 @@ class Fitted:
             spec.model, arguments, replicate=new is None, return_sites=return_sites
         )
         kept = {n: v for n, v in self.latent.items() if n not in redraw}
-        inputs = Inputs(data, as_key(seed), _merged(kept), {}, self._count)
+        inputs = Inputs(data, as_key(seed), flat(kept, 2), {}, self._count)
         found = survey(task, inputs)
         if not found.drawn and return_sites is None:
             raise ArgumentError(
@@ -122,7 +125,7 @@ class Fitted:
         """Log densities of the observed values, of the batch shape of each site."""
         spec, data = self.density.spec, self.density.data
         task = Task(spec.model, spec.arguments, density=True)
-        inputs = Inputs(data, None, _merged(self.latent), {}, self._count)
+        inputs = Inputs(data, None, flat(self.latent, 2), {}, self._count)
         return self._labelled(survey(task, inputs), inputs, batch_size)
 
     def prior(self, draws: int, *, seed: Any, batch_size: int | None) -> Predictions:
@@ -181,11 +184,6 @@ def arviz_groups(
         groups["prior"] = prior.arviz_group(rest)
         groups["prior_predictive"] = prior.arviz_group(data)
     return groups
-
-
-def _merged(samples: Arrays) -> dict[str, np.ndarray]:
-    """Draws of all chains after one another."""
-    return {name: v.reshape(-1, *v.shape[2:]) for name, v in samples.items()}
 
 
 def _labels(

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ppl._errors import ControlFlowError, DuplicateSiteError, LeakedSiteError
+from ppl._errors import ControlFlowError, LeakedSiteError
+from ppl._recording import check_recordable
 from ppl._sites import (
-    AbstractRegion,
     Deterministic,
     Handler,
     Mutable,
@@ -25,7 +25,6 @@ from ppl._sites import (
     Sample,
     Site,
     perform,
-    same_plate,
 )
 from ppl._source import is_users
 from ppl._typing import Array
@@ -33,6 +32,8 @@ from ppl._typing import Array
 
 class Visit(Handler):
     """Gives free sites their values, records all sites, refuses a name used twice."""
+
+    starts_anew = True
 
     def __init__(self, value_of: Callable[[Sample, Visit], Any]):
         """Visit with the values that `value_of` gives.
@@ -49,10 +50,6 @@ class Visit(Handler):
         self.sites: dict[str, Site] = {}
         self.notes: dict[str, dict[str, Array]] = {}
         return self
-
-    def inside(self, region: AbstractRegion) -> Visit:
-        """Visit what is inside by itself."""
-        return super().inside(region).start()
 
     def gathered(self) -> Any:
         """The sites of one step, and the notes."""
@@ -88,17 +85,8 @@ class Visit(Handler):
         return out
 
     def _record(self, site: Site) -> None:
-        for region in self.regions:
-            region.check_recordable(site)
-        first = self.sites.setdefault(site.name, site)
-        both_params = isinstance(site, Param) and isinstance(first, Param)
-        if first is not site and not both_params and not same_plate(first, site):
-            raise DuplicateSiteError(
-                f"at {site.line} is already defined at {first.line}.",
-                site=site.name,
-                value=site.name,
-                hint="Site names must be unique; ppl.handlers.scope adds a prefix.",
-            )
+        check_recordable(self.sites.get(site.name), site, self)
+        self.sites.setdefault(site.name, site)
 
 
 def placeholder(site: Sample) -> Array:

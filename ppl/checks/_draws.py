@@ -13,7 +13,7 @@ import numpy as np
 
 from ppl._errors import PPLError
 from ppl._pytree import pytree
-from ppl._sites import AbstractRegion, Handler, Sample, Site, perform
+from ppl._sites import Handler, Sample, Site, perform
 from ppl._typing import Array, Key
 from ppl.checks._flow import scale_of
 from ppl.checks._probe import counted, quickly, unwrapped
@@ -92,6 +92,8 @@ def _draw(density: LogDensity, keys: dict[str, Key]) -> Simulated:
 class _Simulate(Handler):
     """Draws every site, the observed ones too, and keeps the data beside them."""
 
+    starts_anew = True
+
     def __init__(self, keys: dict[str, Key]):
         super().__init__()
         self.keys = keys
@@ -103,10 +105,6 @@ class _Simulate(Handler):
         self.given: dict[str, Array] = {}
         self.counted: dict[str, Array] = {}
         return self
-
-    def inside(self, region: AbstractRegion) -> _Simulate:
-        """Draw what is inside by itself."""
-        return super().inside(region).start()
 
     def gathered(self) -> Any:
         """What a step has drawn."""

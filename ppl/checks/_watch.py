@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
 from ppl._errors import DuplicateSiteError, PPLError, ShapeError
-from ppl._sites import AbstractRegion, Handler, Sample, Site, perform
+from ppl._sites import Handler, Sample, Site, perform
 from ppl._typing import Model
 from ppl.visiting import leaked, placeholder
 
@@ -35,7 +35,10 @@ class Leaks(Handler):
 
     Inside the user's own `jax.jit`, `vmap` or `scan` a statement runs once, while JAX
     traces the inner function, and its value leaks out of that trace.
+    In a loop that handlers see, the trace is that of its body.
     """
+
+    starts_anew = True
 
     def __init__(self, fn: Model):
         super().__init__(fn)
@@ -45,10 +48,6 @@ class Leaks(Handler):
         """Remember in which trace the model is entered."""
         self.home = self._trace()
         return self
-
-    def inside(self, region: AbstractRegion) -> Leaks:
-        """In a loop that handlers see, compare with the trace of its body."""
-        return super().inside(region).start()
 
     def handle(self, site: Site) -> Site:
         """Compare, and forward."""

@@ -77,13 +77,6 @@ class Once(AbstractRegion):
         del name
         return value
 
-    def fold(self, key: Key) -> Key:
-        """The same."""
-        return key
-
-    def check_recordable(self, site: Site) -> None:
-        """Each is."""
-
 
 class Steps(AbstractRegion):
     """One step of a loop of known length, or one member of a mapped function.
@@ -158,9 +151,6 @@ class Steps(AbstractRegion):
         """A key of this step's own."""
         return jax.random.fold_in(key, self.index)
 
-    def check_recordable(self, site: Site) -> None:
-        """Each is, in every step."""
-
     def all_steps(self, value: Any) -> Array:
         """A constant of the body, as often as there are steps."""
         return jnp.broadcast_to(value, (self.length, *np.shape(value)))
@@ -175,19 +165,20 @@ class Uncounted(AbstractRegion):
     def take(self, value: Any, name: str) -> Any:
         """Refused, since nobody knows how many values there would have to be."""
         del value
-        raise self._refusal(name, "is given a value")
+        raise self._error(name, "is given a value")
 
     def fold(self, key: Key) -> Key:
         """A key of this step's own."""
         return jax.random.fold_in(key, self.index)
 
-    def check_recordable(self, site: Site) -> None:
+    def refusal(self, site: Any) -> ControlFlowError | None:
         """Refused likewise, but for what is only drawn."""
         if isinstance(site, Sample) and (site.is_observed or site.rng_key is None):
             what = "is observed" if site.is_observed else "needs a density"
-            raise self._refusal(site.name, what, site.line)
+            return self._error(site.name, what, site.line)
+        return None
 
-    def _refusal(self, name: str, what: str, line: str = "") -> ControlFlowError:
+    def _error(self, name: str, what: str, line: str = "") -> ControlFlowError:
         return ControlFlowError(
             f"{what} inside of while_loop, whose number of steps is not known"
             f"{f' ({line})' if line else ''}: there one can only draw.",
@@ -247,7 +238,7 @@ def packed(gathered: Any, steps: Steps | None = None) -> Record:
         steps: The loop, if each step has its own; then a constant of the body need not
             leave it.
     """
-    leaves, structure = jax.tree.flatten(gathered, is_leaf=_is_site)
+    leaves, structure = jax.tree.flatten(gathered, is_leaf=is_site)
     arrays: list[Array] = []
     rebuilds: list[Callable[[list[Array]], Any]] = []
     for leaf in leaves:
@@ -261,7 +252,8 @@ def packed(gathered: Any, steps: Steps | None = None) -> Record:
     return arrays, unpack
 
 
-def _is_site(value: Any) -> bool:
+def is_site(value: Any) -> bool:
+    """Whether a leaf of what was recorded is a site."""
     return isinstance(value, Site)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ppl._errors import ArgumentError, ArgumentTypeError, ModelError, ShapeError
 from ppl._sites import Sample, Site, handlers_in_use
 from ppl._typing import Array
-from ppl.control._regions import Once, absorb, packed, run_inside
+from ppl.control._regions import Once, absorb, is_site, packed, run_inside
 from ppl.distributions.constraints import shape_of
 
 
@@ -97,66 +97,58 @@ def _chosen(
 ) -> Any:
     handlers = handlers_in_use()
     unpack: Any = None
+    seen: dict[str, tuple[list[Site], Any]] = {}
 
-    def inside(branch: Callable[..., Any]) -> Callable[..., Any]:
+    def inside(name: str, branch: Callable[..., Any]) -> Callable[..., Any]:
         def run(*operands: Any) -> tuple[Any, list[Array]]:
             nonlocal unpack
             out, gathered = run_inside(Once(), handlers, branch, *operands)
+            out = jax.tree.map(jnp.asarray, out)
+            leaves = jax.tree.leaves(gathered, is_leaf=is_site)
+            shapes = jax.tree.map(lambda a: (a.shape, str(a.dtype)), out)
+            seen[name] = [leaf for leaf in leaves if is_site(leaf)], shapes
             arrays, unpack = packed(gathered)
-            return jax.tree.map(jnp.asarray, out), arrays
+            return out, arrays
 
         return run
 
-    _check_alike(branches, names, handlers, operands)
-    out, arrays = choose(*map(inside, branches), *operands)
+    try:
+        out, arrays = choose(*map(inside, names, branches), *operands)
+    except TypeError:  # JAX's own words, of arrays
+        _check_alike(seen)
+        raise
+    _check_alike(seen)
     absorb(handlers, unpack(arrays))
     return out
 
 
-def _check_alike(
-    branches: tuple[Callable[..., Any], ...],
-    names: tuple[str, ...],
-    handlers: tuple[Any, ...],
-    operands: tuple[Any, ...],
-) -> None:
+def _check_alike(seen: dict[str, tuple[list[Site], Any]]) -> None:
     """Whether all branches have the sites and results of the first.
 
     Raises:
         ModelError: They have not.
     """
-    found: list[tuple[dict[str, Site], Any]] = []
-
-    def look(branch: Callable[..., Any], *operands: Any) -> Any:
-        out, gathered = run_inside(Once(), handlers, branch, *operands)
-        leaves = jax.tree.leaves(gathered, is_leaf=lambda x: isinstance(x, Site))
-        sites = {leaf.name: leaf for leaf in leaves if isinstance(leaf, Site)}
-        kinds = {name: _kind(site) for name, site in sites.items()}
-        found.append((sites, kinds))
-        return out
-
-    outs = [jax.eval_shape(lambda *a, b=b: look(b, *a), *operands) for b in branches]
-    (first_sites, first), first_out = found[0], outs[0]
-    for name, (sites, kinds), out in zip(names[1:], found[1:], outs[1:], strict=True):
-        for site in {**first_sites, **sites}.values():
-            own, other = first.get(site.name), kinds.get(site.name)
-            if own != other:
+    (name, (sites, shapes)), *others = seen.items()
+    kinds = {site.name: _kind(site) for site in sites}
+    for other, (other_sites, other_shapes) in others:
+        other_kinds = {site.name: _kind(site) for site in other_sites}
+        for site in (*sites, *other_sites):
+            here, there = kinds.get(site.name), other_kinds.get(site.name)
+            if here != there:
                 raise ModelError(
-                    f"is {own or 'not there'} in {names[0]} and {other or 'not there'} "
-                    f"in {name} ({site.line}).",
+                    f"is {here or 'not there'} in {name} and {there or 'not there'} in "
+                    f"{other} ({site.line}).",
                     site=site.name,
-                    value=other,
+                    value=there,
                     hint="All branches need the same sites, of one family and shape; "
                     "sample what they do not share before them, or choose the "
                     "parameters with jnp.where.",
                 )
-        shapes = [
-            jax.tree.map(lambda a: (a.shape, a.dtype), o) for o in (first_out, out)
-        ]
-        if shapes[0] != shapes[1]:
+        if shapes != other_shapes:
             raise ModelError(
-                f"{names[0]} returns {shapes[0]} (shapes and dtypes), {name} returns "
-                f"{shapes[1]}.",
-                value=shapes[1],
+                f"{name} returns {shapes} (shapes and dtypes), {other} returns "
+                f"{other_shapes}.",
+                value=other_shapes,
                 hint="All branches must return the same structure, shapes and dtypes.",
             )
 

@@ -34,3 +34,13 @@ class AbstractBySite(Mapping[str, np.ndarray]):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+class AbstractDraws(AbstractBySite):
+    """A mapping from site to draws, (chain, draw, *shape)."""
+
+    def stack(self, name: str) -> np.ndarray:
+        """The draws of all chains after one another, (chain * draw, *shape)."""
+        draws = self[name]
+        chains, count, *shape = draws.shape
+        return draws.reshape(chains * count, *shape)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ppl._errors import ArgumentTypeError, ModelError, ShapeError, unknown_name
-from ppl._sites import _STACK
+from ppl._sites import handlers_in_use
 from ppl.primitives import Deterministic, Handler, Sample, Site, perform
 
 Strategy = Callable[[str, Any, Any], tuple[Any, Any]]
@@ -120,7 +120,7 @@ class reparam(Handler):
         return run(*args, **kwargs)
 
     def __exit__(self, *exc: object) -> None:
-        entered = [h for h in _STACK.get() if isinstance(h, reparam)]
+        entered = [h for h in handlers_in_use() if isinstance(h, reparam)]
         mine = [h for h in entered if h.config is self.config]
         super().__exit__(*exc)
         if isinstance(self.config, Mapping) and mine and exc[:1] == (None,):

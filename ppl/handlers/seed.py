@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from ppl._errors import ArgumentTypeError
-from ppl._sites import _STACK
+from ppl._sites import handlers_in_use
 from ppl._typing import Key
 from ppl.primitives import (
     AbstractRegion,
@@ -89,7 +89,7 @@ class seed(Handler):
 def _wants_key(site: Any) -> bool:
     match site:
         case Sample(is_observed=True) | Param():
-            asked = any(outer.wants_keys for outer in _STACK.get())
+            asked = any(outer.wants_keys for outer in handlers_in_use())
             return asked or callable(site.get("init"))
         case PlateEntry():
             return site.subsample_size < site.size

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from ppl._errors import DuplicateSiteError
-from ppl._sites import same_plate
+from ppl._recording import check_recordable
 from ppl.primitives import (
-    AbstractRegion,
     Deterministic,
     Handler,
     Mutable,
@@ -30,6 +28,8 @@ class trace(Handler):
         DuplicateSiteError: A second site has a name that is taken.
     """
 
+    starts_anew = True
+
     def start(self) -> OrderedDict[str, Site]:
         """Begin with no sites; gives the dict of them."""
         self.sites: OrderedDict[str, Site] = OrderedDict()
@@ -46,12 +46,6 @@ class trace(Handler):
                 self._record(out)
         return out
 
-    def inside(self, region: AbstractRegion) -> trace:
-        """Record what is inside by itself."""
-        inner = super().inside(region)
-        inner.start()
-        return inner
-
     def gathered(self) -> Any:
         """The sites of one step."""
         return self.sites
@@ -62,17 +56,7 @@ class trace(Handler):
             self._record(site)
 
     def _record(self, site: Site) -> None:
-        for region in self.regions:
-            region.check_recordable(site)
-        first = self.sites.get(site.name)
-        again = isinstance(site, Param) and isinstance(first, Param)
-        if first is not None and not again and not same_plate(first, site):
-            raise DuplicateSiteError(
-                f"at {site.line} is already defined at {first.line}.",
-                site=site.name,
-                value=site.name,
-                hint="Site names must be unique; ppl.handlers.scope adds a prefix.",
-            )
+        check_recordable(self.sites.get(site.name), site, self)
         self.sites[site.name] = site
 
     def get_trace(self, *args: Any, **kwargs: Any) -> OrderedDict[str, Site]:

@@ -1,4 +1,9 @@
-"""Log densities of a model, of constrained values and of unconstrained ones."""
+"""Log densities of a model, of constrained values and of unconstrained ones.
+
+The functions take a model, the tuple of its arguments, the dict of its keyword
+arguments or None, and values by site, `params`. Where these are constrained, sites
+without a value need a `seed` handler; all latent sites need unconstrained ones.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,8 @@ from ppl.handlers.trace import trace
 from ppl.layout import Layout
 from ppl.target import Spec, visit
 
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any] | None
 Values = Mapping[str, Any]
 Trace = OrderedDict[str, Site]
 
@@ -29,23 +36,17 @@ Trace = OrderedDict[str, Site]
 
 def compute_log_probs(
     model: Model,
-    model_args: tuple[Any, ...],
-    model_kwargs: dict[str, Any] | None,
+    model_args: Args,
+    model_kwargs: Kwargs,
     params: Values,
     sum_log_prob: bool = True,
 ) -> tuple[dict[str, Array], Trace]:
-    """Log densities by sample site, and the trace, with the values in `params`.
+    """Log densities by sample site at the constrained `params`, and the trace.
 
-    Args:
-        model: The model.
-        model_args: Its arguments.
-        model_kwargs: Its keyword arguments.
-        params: Constrained values by site; other sites need a `seed` handler.
-        sum_log_prob: Whether to sum over the batch of each site.
+    They are summed over the batch of each site if `sum_log_prob`.
     """
     with jax.default_matmul_precision("highest"):
-        given = substitute(model, data=params)
-        sites = trace(given).get_trace(*model_args, **(model_kwargs or {}))
+        sites = sites_given(model, model_args, model_kwargs, params)
         terms = {
             name: site.log_prob()
             for name, site in sites.items()
@@ -57,45 +58,28 @@ def compute_log_probs(
 
 
 def log_density(
-    model: Model,
-    model_args: tuple[Any, ...],
-    model_kwargs: dict[str, Any] | None,
-    params: Values,
+    model: Model, model_args: Args, model_kwargs: Kwargs, params: Values
 ) -> tuple[Array, Trace]:
-    """The log of the joint density at `params`, and the trace.
-
-    Args:
-        model: The model.
-        model_args: Its arguments.
-        model_kwargs: Its keyword arguments.
-        params: Constrained values by site; other sites need a `seed` handler.
-    """
+    """The log of the joint density at the constrained `params`, and the trace."""
     terms, sites = compute_log_probs(model, model_args, model_kwargs, params)
     return sum(terms.values(), jnp.zeros(())), sites
 
 
 def get_importance_trace(
-    model: Model,
-    guide: Model,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any] | None,
-    params: Values,
+    model: Model, guide: Model, args: Args, kwargs: Kwargs, params: Values
 ) -> tuple[Trace, Trace]:
     """Traces of the model and of the guide, whose values the model takes.
 
-    `trace["x"]["log_prob"]` is the log density of a sample site.
-
-    Args:
-        model: The model.
-        guide: The guide.
-        args: Arguments of both.
-        kwargs: Keyword arguments of both.
-        params: Values of param sites; other sites need a `seed` handler.
+    `trace["x"]["log_prob"]` is the log density of a sample site. `params` are values of
+    param sites; other sites need a `seed` handler.
     """
-    kwargs = kwargs or {}
-    guided = trace(substitute(guide, data=params)).get_trace(*args, **kwargs)
-    replayed = substitute(replay(model, trace=guided), data=params)
-    return trace(replayed).get_trace(*args, **kwargs), guided
+    guided = sites_given(guide, args, kwargs, params)
+    return sites_given(replay(model, trace=guided), args, kwargs, params), guided
+
+
+def sites_given(model: Model, args: Args, kwargs: Kwargs, values: Values) -> Trace:
+    """The sites of a model with these constrained values; other sites need a seed."""
+    return trace(substitute(model, data=values)).get_trace(*args, **(kwargs or {}))
 
 
 # --- between constrained and unconstrained values -------------------------------------
@@ -116,24 +100,14 @@ def transform_fn(
 
 
 def get_transforms(
-    model: Model,
-    model_args: tuple[Any, ...],
-    model_kwargs: dict[str, Any] | None,
-    params: Values,
+    model: Model, model_args: Args, model_kwargs: Kwargs, params: Values
 ) -> dict[str, Any]:
     """From real numbers onto the support of each latent and param site.
 
-    Args:
-        model: The model.
-        model_args: Its arguments.
-        model_kwargs: Its keyword arguments.
-        params: Constrained values by site, on which supports may depend; other sites
-            need a `seed` handler.
+    Supports may depend on the constrained `params`.
     """
-    given = substitute(model, data=params)
-    sites = trace(given).get_trace(*model_args, **(model_kwargs or {}))
     transforms = {}
-    for name, site in sites.items():
+    for name, site in sites_given(model, model_args, model_kwargs, params).items():
         match site:
             case Sample(is_observed=False) if not site.fn.support.is_discrete:
                 transforms[name] = biject_to(site.fn.support)
@@ -143,40 +117,24 @@ def get_transforms(
 
 
 def unconstrain_fn(
-    model: Model,
-    model_args: tuple[Any, ...],
-    model_kwargs: dict[str, Any] | None,
-    params: Values,
+    model: Model, model_args: Args, model_kwargs: Kwargs, params: Values
 ) -> dict[str, Any]:
-    """Unconstrained values of constrained ones.
-
-    Args:
-        model: The model.
-        model_args: Its arguments.
-        model_kwargs: Its keyword arguments.
-        params: Constrained values by site; other sites need a `seed` handler.
-    """
+    """Unconstrained values of constrained ones."""
     transforms = get_transforms(model, model_args, model_kwargs, params)
     return transform_fn(transforms, params, invert=True)
 
 
 def constrain_fn(
     model: Model,
-    model_args: tuple[Any, ...],
-    model_kwargs: dict[str, Any] | None,
+    model_args: Args,
+    model_kwargs: Kwargs,
     params: Values,
     return_deterministic: bool = False,
     batch_ndims: int = 0,
 ) -> dict[str, Any]:
-    """Constrained values of unconstrained ones.
+    """Constrained values of unconstrained ones, which have `batch_ndims` leading dims.
 
-    Args:
-        model: The model.
-        model_args: Its arguments.
-        model_kwargs: Its keyword arguments.
-        params: Unconstrained values of all latent sites.
-        return_deterministic: Whether to return deterministic sites too.
-        batch_ndims: Leading dims of the values.
+    Those of deterministic sites are there too if `return_deterministic`.
 
     Raises:
         ModelError: A latent site has no value.
@@ -197,19 +155,12 @@ def constrain_fn(
 
 def potential_energy(
     model: Model,
-    model_args: tuple[Any, ...],
-    model_kwargs: dict[str, Any] | None,
+    model_args: Args,
+    model_kwargs: Kwargs,
     params: Values,
     enum: bool = False,
 ) -> Array:
     """Minus the log density of unconstrained values, with the Jacobians.
-
-    Args:
-        model: The model.
-        model_args: Its arguments.
-        model_kwargs: Its keyword arguments.
-        params: Unconstrained values of all latent sites.
-        enum: Not there.
 
     Raises:
         ModelError: A latent site has no value.
@@ -231,10 +182,7 @@ class _Given(dict[str, Any]):
 
 
 def _visited(
-    model: Model,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any] | None,
-    params: Values,
+    model: Model, args: Args, kwargs: Kwargs, params: Values
 ) -> tuple[Array, dict[str, Site]]:
     """The log density of unconstrained values, and the sites."""
     arguments, data = Arguments.of(tuple(args), dict(kwargs or {}))

@@ -22,6 +22,7 @@ from ppl.infer.seeding import Words
 from ppl.target import LogDensity
 from ppl.visiting import Visit
 
+_TRIES = 100
 _STREAM = 2  # streams 0 and 1 of a chain belong to its kernel
 
 
@@ -37,6 +38,11 @@ class AbstractInitStrategy(ABC):
     @abstractmethod
     def retry(self) -> bool:
         """Whether another attempt gives other candidates."""
+
+    @property
+    def tries(self) -> int:
+        """How many attempts to make before giving up."""
+        return _TRIES if self.retry() else 1
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,18 @@ from ppl._pytree import replace
 from ppl._typing import Array, Key, Model
 from ppl.checks import checked, diagnose_start
 from ppl.handlers.seed import seed
-from ppl.handlers.substitute import substitute
-from ppl.handlers.trace import trace
 from ppl.infer.densities import (
     Trace,
     Values,
     constrain_fn,
-    get_transforms,
     potential_energy,
     refuse_enumeration,
+    sites_given,
     transform_fn,
 )
 from ppl.infer.initialization import as_strategy, init_to_uniform
 from ppl.infer.seeding import Words, seed_words
 from ppl.target import LogDensity
-
-_TRIES = 100
 
 
 class ParamInfo(NamedTuple):
@@ -178,15 +174,14 @@ def initialize_model(
     info, valid, positions = _started(density, rng_key, init_strategy, validate_grad)
     if not np.all(valid):
         bad = int(np.argmin(valid))
-        tries = _TRIES if as_strategy(init_strategy).retry() else 1
+        tries = as_strategy(init_strategy).tries
         raise diagnose_start(density, positions[bad], tries, int(np.sum(~valid)))
     first = density.layout.split(jnp.asarray(positions[0]))
     values = constrain_fn(model, model_args, kwargs, first)
-    start = seed(substitute(model, data=values), rng_seed=0)
-    sites = trace(start).get_trace(*model_args, **kwargs)
+    sites = sites_given(seed(model, rng_seed=0), model_args, kwargs, values)
     functions = get_potential_fn(
         model,
-        get_transforms(seed(model, rng_seed=0), model_args, kwargs, values),
+        {},  # not looked at where the model is replayed
         replay_model=True,
         dynamic_args=dynamic_args,
         model_args=model_args,
@@ -234,11 +229,11 @@ def _start(
     attempt = 0
     while True:
         position = strategy.propose(density, words, 1, attempt)[0]
-        logp, slope = _evaluate(density, position)
-        valid = bool(jnp.isfinite(logp))
-        valid &= not validate_grad or bool(jnp.isfinite(slope).all())
+        logp, slope = map(np.asarray, _evaluate(density, position))
+        valid = bool(np.isfinite(logp))
+        valid &= not validate_grad or bool(np.isfinite(slope).all())
         attempt += 1
-        if valid or attempt == (_TRIES if strategy.retry() else 1):
+        if valid or attempt == strategy.tries:
             return position, logp, slope, valid
 
 

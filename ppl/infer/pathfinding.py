@@ -22,7 +22,6 @@ from ppl.infer.seeding import Words
 from ppl.target import LogDensity
 
 _STREAM = 3  # streams of a seed below belong to kernels and to other strategies
-_TRIES = 100
 _LEAST_TOLERANCE = 1e-12
 
 
@@ -79,7 +78,7 @@ class PathfinderStrategy(AbstractInitStrategy):
     ) -> dict[int, np.ndarray]:
         """Where each path can begin; paths that found no such point are left out."""
         starts: dict[int, np.ndarray] = {}
-        for attempt in range(_TRIES if self.begin.retry() else 1):
+        for attempt in range(self.begin.tries):
             candidates = self.begin.propose(density, seed, self.paths, attempt)
             points = evaluate(candidates.astype(float))
             for path in np.flatnonzero(np.isfinite(points.logp)):

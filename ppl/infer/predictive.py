@@ -24,7 +24,14 @@ from ppl.arguments import Arguments
 from ppl.handlers.seed import as_key
 from ppl.infer.seeding import no_key
 from ppl.one_draw import Task
-from ppl.predicting import Inputs, check_count, survey, tell_missing
+from ppl.predicting import (
+    Inputs,
+    as_names,
+    check_count,
+    flat,
+    survey,
+    tell_missing,
+)
 
 
 class Predictive:
@@ -33,9 +40,9 @@ class Predictive:
     Call it with a key and the model's arguments. It gives draws by site,
     (*batch, *shape): by default of all sites that are drawn, of observed ones and of
     deterministic ones. Pass None for observations that are to be predicted. Draw i
-    depends on the key and i alone; all run together in one compiled program, or in
-    blocks of `batch_size` draws, which changes them by rounding at most. A call with
-    other data of the same shapes compiles nothing.
+    depends on the key and i alone. One compiled program runs them in blocks, by default
+    of some 64 MB of results, which changes them by rounding at most. A call with other
+    data of the same shapes compiles nothing.
 
     Args:
         model: The model.
@@ -94,7 +101,7 @@ class Predictive:
         self.guide = guide
         self.params = dict(params or {})
         self.posterior_samples = _arrays(posterior_samples)
-        self.return_sites = _names(return_sites)
+        self.return_sites = None if return_sites is None else as_names(return_sites)
         self.infer_discrete = infer_discrete
         self.parallel = parallel
         self.batch_ndims = batch_ndims
@@ -135,7 +142,7 @@ class Predictive:
         inputs = Inputs(
             data,
             _key(rng_key),
-            _flat(self.posterior_samples, self._batch_shape),
+            flat(self.posterior_samples, self.batch_ndims),
             self.params,
             self.num_samples,
         )
@@ -180,19 +187,13 @@ def log_likelihood(
     shape = _batch_shape(samples, batch_ndims, None)
     arguments, data = Arguments.of(args, kwargs)
     task = Task(model, arguments, density=True)
-    inputs = Inputs(data, None, _flat(samples, shape), {}, math.prod(shape))
+    inputs = Inputs(data, None, flat(samples, batch_ndims), {}, math.prod(shape))
     found = survey(task, inputs)
     block = inputs.count if parallel else None
     return _shaped(predicting.run(found, inputs, block, on_host=False), shape)
 
 
 # --- what is given --------------------------------------------------------------------
-
-
-def _names(return_sites: Sequence[str] | None) -> tuple[str, ...] | None:
-    if isinstance(return_sites, str):
-        return (return_sites,)
-    return None if return_sites is None else tuple(return_sites)
 
 
 def _conditioned(condition: bool | None, exclude: bool | None) -> bool:
@@ -271,16 +272,6 @@ def _key(rng_key: Any) -> Key:
         return as_key(rng_key)
     except ArgumentTypeError:
         raise no_key(rng_key) from None
-
-
-def _flat(samples: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """Draws with one batch dim instead of those of `shape`."""
-    return {
-        name: value
-        if len(shape) == 1
-        else value.reshape(-1, *value.shape[len(shape) :])
-        for name, value in samples.items()
-    }
 
 
 def _shaped(draws: Mapping[str, Any], shape: Shape) -> dict[str, Any]:

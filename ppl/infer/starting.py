@@ -20,7 +20,6 @@ from ppl.infer.samplers import AbstractSampler
 from ppl.infer.seeding import Words
 from ppl.target import LogDensity
 
-_TRIES = 100
 _CHOOSY = 20  # tries for a point where the log density can be told apart from others
 _ABSURD = 1e6
 
@@ -67,7 +66,7 @@ def started(
         tries = 1
     else:
         positions = strategy.propose(density, seed, points, 0)
-        tries = _TRIES if strategy.retry() else 1
+        tries = strategy.tries
     attempt = 0
     while True:
         mesh = _mesh(chains) if parallel else None

@@ -3,6 +3,7 @@
 import re
 import sys
 
+import numpy as np
 import pytest
 
 import ppl
@@ -71,6 +72,22 @@ def test_derived_sites_and_params_are_drawn_on_request():
     assert where["c"] == (("I", "J"), "deterministic")
     text = inspect.render_mermaid(model, args, render_deterministic=False)
     assert mermaid_boxes(text)[1] == {("mu", "a"), ("a", "b"), ("b", "y")}
+
+
+def test_a_derived_site_may_be_computed_from_itself():
+    def model():
+        drift = ppl.sample("drift", dist.Normal(0.0, 1.0))
+
+        def step(level, _):
+            level = ppl.deterministic("level", level + drift)
+            return level, ppl.sample("y", dist.Normal(level, 1.0))
+
+        ppl.control.scan(step, 0.0, np.arange(3))
+
+    relations = inspect.get_model_relations(model)
+    assert relations["sample_sample"]["level"] == ["drift", "level"]
+    text = inspect.render_mermaid(model, render_deterministic=False)
+    assert mermaid_boxes(text)[1] == {("drift", "y")}
 
 
 def test_distributions_are_said_with_their_supports(tmp_path):

@@ -276,8 +276,16 @@ def test_posterior_predictive_check_can_be_drawn(schools, arviz, monkeypatch):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        arviz.plot_ppc(schools.to_arviz(posterior_predictive=True), num_pp_samples=5)
-        plt.close("all")
+        data = schools.to_arviz(posterior_predictive=True)
+        axes = arviz.plot_ppc(data, num_pp_samples=5, random_seed=0)
+        (axis,) = np.ravel(axes)
+    lines = [np.asarray(line.get_ydata()) for line in axis.lines]
+    drawn = [heights for heights in lines if len(heights)]  # others are for the legend
+    assert len(drawn) >= 1 + 1, "the data and the mean of the predictions"
+    assert all(np.isfinite(heights).all() for heights in drawn)
+    labels = axis.get_legend_handles_labels()[1]
+    assert {"Observed", "Posterior predictive mean"} <= set(labels)
+    plt.close("all")
 
 
 def test_mcmc_results_predict_too():

@@ -14,7 +14,6 @@ from jax.core import Tracer
 from ppl._errors import PPLError
 from ppl._flow import joined, members, own, reaches
 from ppl._sites import (
-    AbstractRegion,
     Deterministic,
     Handler,
     Param,
@@ -149,6 +148,8 @@ def support_text(support: Constraint) -> str:
 class _Cut(Handler):
     """Keeps the value of each site, and gives the model another for some of them."""
 
+    starts_anew = True
+
     def __init__(self, inputs: Mapping[str, Any]):
         super().__init__()
         self.inputs = inputs
@@ -156,10 +157,6 @@ class _Cut(Handler):
     def start(self) -> _Cut:
         self.values: dict[str, Any] = {}
         return self
-
-    def inside(self, region: AbstractRegion) -> _Cut:
-        """Keep the values inside by themselves."""
-        return super().inside(region).start()
 
     def gathered(self) -> Any:
         return self.values

@@ -52,9 +52,7 @@ def render_model(
             not installed.
     """
     relations = get_model_relations(model, model_args, model_kwargs)
-    if not render_deterministic:
-        relations = without_deterministic(relations)
-    spec = generate_graph_specification(relations, render_params)
+    spec = _specification(relations, render_params, render_deterministic)
     graph = render_graph(spec, render_distributions)
     if filename is not None:
         _save(graph, Path(filename))
@@ -80,7 +78,7 @@ def render_graph(
     for source, target in graph_specification["edge_list"]:
         graph.edge(source, target)
     if render_distributions:
-        text = "".join(f"{line}\\l" for line in _legend(nodes))
+        text = "".join(f"{_line(name, data)}\\l" for name, data in nodes.items())
         graph.node("_distributions", label=text, shape="plaintext")
     return graph
 
@@ -100,9 +98,7 @@ def render_mermaid(
     The arguments are those of `render_model`; a file gets the text.
     """
     relations = get_model_relations(model, model_args, model_kwargs)
-    if not render_deterministic:
-        relations = without_deterministic(relations)
-    spec = generate_graph_specification(relations, render_params)
+    spec = _specification(relations, render_params, render_deterministic)
     ids = {name: f"n{i}" for i, name in enumerate(spec["node_data"])}
     lines = ["flowchart TD", *_mermaid_boxes(spec, ids, None, render_distributions)]
     lines += [f"  {ids[source]} --> {ids[to]}" for source, to in spec["edge_list"]]
@@ -112,13 +108,20 @@ def render_mermaid(
     return text
 
 
+def _specification(
+    relations: dict[str, Any], params: bool, deterministic: bool
+) -> dict[str, Any]:
+    """The graph, with the params and the deterministic sites that are asked for."""
+    shown = relations if deterministic else without_deterministic(relations)
+    return generate_graph_specification(shown, params)
+
+
 def _mermaid_boxes(
     spec: dict[str, Any], ids: dict[str, str], parent: str | None, distributions: bool
 ) -> Iterator[str]:
     for name in _directly_in(spec, parent):
-        data, label = spec["node_data"][name], name
-        if distributions:
-            label = _line(name, data)
+        data = spec["node_data"][name]
+        label = _line(name, data) if distributions else name
         left, right = ("([", "])") if data["distribution"] else ("[", "]")
         text = label.replace("#", "#35;").replace('"', "#quot;").replace("<", "&lt;")
         yield f'  {ids[name]}{left}"{text}"{right}:::{_kind(data)}'
@@ -159,10 +162,6 @@ def _line(name: str, data: dict[str, Any]) -> str:
         return f"{name} : {data['constraint']}"
     support = f", {data['constraint']}" if data.get("constraint") else ""
     return f"{name} ~ {data['distribution']}{support}"
-
-
-def _legend(nodes: dict[str, dict[str, Any]]) -> list[str]:
-    return [_line(name, data) for name, data in nodes.items()]
 
 
 def _graphviz_style(name: str, data: dict[str, Any]) -> dict[str, str]:

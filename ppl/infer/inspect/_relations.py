@@ -73,20 +73,16 @@ def without_deterministic(relations: dict[str, Any]) -> dict[str, Any]:
     families = relations["sample_dist"]
     gone = {name for name, family in families.items() if family == "Deterministic"}
     direct = relations["sample_sample"]
-    found: dict[str, dict[str, list[str]]] = {"sample_sample": {}, "sample_param": {}}
-    for name in families:
-        up, params, todo = [], list(relations["sample_param"][name]), [*direct[name]]
-        while todo:
-            source = todo.pop(0)
-            if source in gone:
-                todo += direct[source]
-                params += relations["sample_param"][source]
-            else:
-                up.append(source)
-        found["sample_sample"][name] = list(dict.fromkeys(up))
-        found["sample_param"][name] = list(dict.fromkeys(params))
     kept = {n: v for n, v in families.items() if n not in gone}
-    found = {key: {n: table[n] for n in kept} for key, table in found.items()}
+    found: dict[str, dict[str, list[str]]] = {"sample_sample": {}, "sample_param": {}}
+    for name in kept:
+        params, met = [*relations["sample_param"][name]], [*direct[name]]
+        for source in met:  # grows; in a loop a site may be computed from itself
+            if source in gone:
+                met += [one for one in direct[source] if one not in met]
+                params += relations["sample_param"][source]
+        found["sample_sample"][name] = [one for one in met if one not in gone]
+        found["sample_param"][name] = list(dict.fromkeys(params))
     plates = {
         plate: [name for name in members if name not in gone]
         for plate, members in relations["plate_sample"].items()
