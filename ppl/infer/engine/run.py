@@ -52,7 +52,8 @@ class Run:
         mesh: Devices that the chains are spread over, or None for one.
         product: Multiplications of the target's largest matrix product, for one chain.
         observed: Values that the target has observed, of which it takes sums.
-        base: What the target takes from its log density.
+        lowerable: Whether the target can take a base from its log density.
+        base: What it takes.
         moved: Chains that warm-up has taken from a place without mass to another's.
         pace: Seconds per step, as last seen.
         surplus: Draws that some chains have beyond `draws`, after an interrupt.
@@ -69,6 +70,7 @@ class Run:
     mesh: Mesh | None = None
     product: int = 0
     observed: int = 0
+    lowerable: bool = False
     base: float = 0.0
     moved: int = 0
     pace: float | None = None
@@ -98,11 +100,9 @@ class Run:
 
         All chains must have the same number of draws.
         """
-        if not (isinstance(self.target, LowerableTarget) and np.isfinite(base)):
+        if not (self.lowerable and np.isfinite(base)):
             return
-        target = self.target.lowered(base)
-        if target is self.target:
-            return
+        target = self.target.lowered(base)  # type: ignore[attr-defined]
         new = float(np.asarray(target.base))
         state = self.kernel.lowered(self.state, new - self.base)
         if state is not None:
@@ -155,8 +155,10 @@ def start(
         bank=np.zeros((bank, dim, chains), positions.dtype),
     )
     state = kernel.init(np.ascontiguousarray(positions.T))
-    if isinstance(target, LowerableTarget):
-        target = target.lowered(0.0)  # of the type that later ones have
+    own, lowerable = target, False
+    if isinstance(own, LowerableTarget):
+        target = own.lowered(0.0)  # of the type that later ones have
+        lowerable = target is not own
     return Run(
         kernel,
         placed(target, mesh),
@@ -168,6 +170,7 @@ def start(
         mesh=mesh,
         product=getattr(target, "largest_product", 0),
         observed=getattr(target, "observed", 0),
+        lowerable=lowerable,
     )
 
 
