@@ -8,7 +8,7 @@ import pytest
 
 from ppl.infer.engine import driver
 from ppl.infer.engine.adapt import Windows, _metric
-from ppl.infer.engine.adapt._step_size import OwnRates
+from ppl.infer.engine.adapt._step_size import OwnRates, Relief
 from ppl.infer.engine.adapt.windows import schedule
 from ppl.infer.engine.kernels import NUTS
 from ppl.infer.engine.metric import Blocks, Dense, Diagonal, LowRank, metric_from
@@ -167,10 +167,35 @@ def test_a_few_of_many_chains_in_narrow_places_do_not():
     for _ in range(30):
         some = some.update(rates, 1)
     assert some.bound() > 1
-    rates[:5] = 0.0
+    rates[:20] = 0.0
     for _ in range(100):
         some = some.update(rates, 1)
-    assert some.bound() < 0.5, "some that get nowhere at all do"
+    assert some.bound() < 0.5, "many do"
+
+
+def test_of_many_chains_one_that_gets_nowhere_takes_smaller_steps_until_it_moves():
+    rates, relief = np.full(64, 0.8), Relief(np.ones(64))
+    rates[3] = 0.0
+    for _ in range(20):
+        relief = relief.update(rates, 1, 0.8)
+    assert relief.factor[3] == pytest.approx(2.0**-5)
+    assert np.flatnonzero(~relief.common) == [3]
+    rates[3] = 0.5
+    after = relief.update(rates, 1, 0.8)
+    assert after.factor[3] == relief.factor[3], "it moves"
+    rates[3] = 0.9
+    for _ in range(20):
+        relief = relief.update(rates, 1, 0.8)
+    assert relief.common.all(), "it is out"
+    assert 0.01 < relief.settled().factor[3] < 0.5, "but only just"
+    assert relief.settled().settled().factor[3] == relief.settled().factor[3]
+
+
+def test_no_chain_is_relieved_where_all_go_nowhere_or_there_are_few():
+    nowhere = Relief(np.ones(64)).update(np.zeros(64), 10, 0.8)
+    assert nowhere.common.all()
+    few = Relief(np.ones(4)).update(np.array([0.0, 0.9, 0.9, 0.9]), 10, 0.8)
+    assert few.common.all()
 
 
 # --- whole warm-ups -------------------------------------------------------------------

@@ -127,15 +127,67 @@ class OwnRates(NamedTuple):
         """
         return self.draws > 0 and float(np.min(self.rate)) < self.STUCK
 
-    def bound(self) -> float:
+    def bound(self, chains: np.ndarray | None = None) -> float:
         """What the mean acceptance counts for at most, for the sake of the worst.
 
         Of very many chains a few are in a narrow place at any time, and come out of it
-        again: they do not count, unless more than one in 128 gets nowhere at all.
+        again: they do not count.
+
+        Args:
+            chains: Those to look at, bool (chains,); all if None.
         """
         chance = self.CHANCE / min(self.draws, self.MEMORY) ** 0.5
-        rates = np.sort(np.atleast_1d(self.rate))
-        worst = rates[len(rates) // self.CROWD]
-        nowhere = rates[len(rates) // (4 * self.CROWD)]
-        worst = nowhere if nowhere < self.STUCK else worst
-        return float(worst) + self.MARGIN + chance
+        rates = np.atleast_1d(self.rate)
+        rates = np.sort(rates if chains is None else rates[chains])
+        return float(rates[len(rates) // self.CROWD]) + self.MARGIN + chance
+
+
+class Relief(NamedTuple):
+    """What single chains have the common step size multiplied by, so that they move.
+
+    A chain may get to a place so narrow that it would stay there for ever at the step
+    size that is right for the others. Of many chains, such a one takes smaller steps
+    until it is out again; few wait for it, for it may be right about the target.
+
+    Attributes:
+        factor: At most 1, which most have; (chains,).
+        total: Sum of its binary logarithm over the draws of the present window.
+        draws: How many these are.
+    """
+
+    factor: np.ndarray
+    total: np.ndarray | float = 0.0
+    draws: int = 0
+
+    NOWHERE = 0.1
+    OTHERS = 0.5
+    PACE = 4
+    MOST = 2.0
+    LEAST = 2.0**-12
+    FULL = 0.9
+
+    def update(self, rates: np.ndarray, draws: int, target: float) -> Relief:
+        """Take the mean acceptance rates (chains,) of some more draws."""
+        if len(rates) < OwnRates.CROWD:
+            return self
+        power = min(draws / self.PACE, self.MOST)
+        down = (rates < self.NOWHERE) & (np.median(rates) > self.OTHERS)
+        change = np.where(down, -power, np.where(rates > target, power, 0.0))
+        total = self.total + draws * np.log2(self.factor)
+        factor = np.clip(self.factor * 2.0**change, self.LEAST, 1.0)
+        return Relief(self._full(factor), total, self.draws + draws)
+
+    def settled(self) -> Relief:
+        """The geometric mean of a window, to begin the next one or to sample with."""
+        if not self.draws:
+            return self
+        return Relief(self._full(2.0 ** np.asarray(self.total / self.draws)))
+
+    def _full(self, factor: np.ndarray) -> np.ndarray:
+        return np.where(factor > self.FULL, 1.0, factor)
+
+    @property
+    def common(self) -> np.ndarray:
+        """Which chains go with the others; all, if none does."""
+        common = self.factor == 1.0
+        return common if common.any() else ~common

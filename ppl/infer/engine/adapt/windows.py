@@ -9,7 +9,8 @@ has made them, so what is learned does not depend on how the run is cut into chu
 All chains share one metric and, once they are together, one step size. On the way there
 each has a step size of its own: one that begins in a narrow place would hold up all. A
 chain that is still far from the others after a tenth of the warm-up, where there is
-next to no mass, goes on from where another one is.
+next to no mass, goes on from where another one is. Later, one that gets nowhere while
+the others do takes smaller steps than they, until it is out of where it is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ import numpy as np
 from ppl.infer.engine.adapt import _metric
 from ppl.infer.engine.adapt._history import History
 from ppl.infer.engine.adapt._places import Places, sources
-from ppl.infer.engine.adapt._step_size import DualAveraging, Each, OwnRates, Search
+from ppl.infer.engine.adapt._step_size import (
+    DualAveraging,
+    Each,
+    OwnRates,
+    Relief,
+    Search,
+)
 from ppl.infer.engine.adapt.base import (
     AbstractAdaptation,
     Drawn,
@@ -59,6 +66,7 @@ _COLUMNS = 8  # ranks are multiples of it
 _TRIALS = 2  # windows after which a structured metric must have shown its worth
 _KEPT = 2**21  # numbers of draws and gradients that are kept, at most
 _FOLLOWED = 2**22  # chains × coordinates that are followed, at most
+_SHORT = 64  # leapfrogs a draw, below which a bound for chains on their way is none
 _PATIENCE = 0.1  # share of the warm-up that a chain has to come to the others by itself
 
 
@@ -88,6 +96,7 @@ class WindowsState(NamedTuple):
         done: Draws done in it.
         learner: What finds the step size.
         history: What the metric is estimated from.
+        relief: Of chains that get nowhere with the step size of the others.
         rank: Columns of a structured metric, once there is one: programs depend on it.
         rates: Acceptance of each chain in it.
         steps: Mean leapfrogs of the draws of the present window.
@@ -104,6 +113,7 @@ class WindowsState(NamedTuple):
     done: int
     learner: Search | DualAveraging
     history: History
+    relief: Relief
     rank: int = 0
     rates: OwnRates = OwnRates()
     steps: float = 0.0
@@ -153,7 +163,9 @@ class Windows(AbstractAdaptation):
             kernel = dataclasses.replace(kernel, metric=metric)  # type: ignore[type-var]
         learner = self._learner(np.full(chains, step) if alone else step)
         history = History(_KEPT, num_warmup)
-        return WindowsState(windows, 0, 0, learner, history, together=not alone), kernel
+        relief = Relief(np.ones(chains))
+        a = WindowsState(windows, 0, 0, learner, history, relief, together=not alone)
+        return a, kernel
 
     def _learner(self, step: Each) -> Search | DualAveraging:
         if self.adapt_step_size:
@@ -169,8 +181,11 @@ class Windows(AbstractAdaptation):
             return Round(trial, 1, counted=False, sources=a.sources)
         left = a.windows[a.window] - a.done
         size = min(max(1, a.done // _SHARE), left)
-        kernel = kernel if a.together else kernel.on_the_way()
-        kernel = with_step_size(kernel, np.exp(a.learner.log_step))
+        relieved = np.min(a.relief.factor) < 1 and a.steps < _SHORT
+        if relieved or not a.together:
+            kernel = kernel.on_the_way()
+        step = np.exp(a.learner.log_step) * a.relief.factor
+        kernel = with_step_size(kernel, step)
         return Round(kernel, size, counted=True, sources=a.sources)
 
     def update(
@@ -187,8 +202,12 @@ class Windows(AbstractAdaptation):
         diverged = float(drawn.statistics["diverging"].mean())
         own = a.rates.update(rates, n)
         if self.adapt_step_size:
-            pooled = min(float(rates.mean()), own.bound())
+            common = a.relief.common if a.together else np.ones_like(rates, bool)
+            pooled = min(float(rates[common].mean()), own.bound(common))
             learner = learner.update(pooled if a.together else rates)
+            if a.together:
+                relief = a.relief.update(rates, n, self.target_accept)
+                a = a._replace(relief=relief)
         estimates = self.adapt_metric and a.window < len(a.windows) - 1
         a = a._replace(
             learner=learner,
@@ -212,7 +231,8 @@ class Windows(AbstractAdaptation):
         a, lost = self._gathered(a)
         if a.together and np.ndim(step):
             step = np.exp(np.median(np.log(np.asarray(step)[~lost])))
-        kernel = with_step_size(kernel, step)
+        a = a._replace(relief=a.relief.settled())
+        kernel = with_step_size(kernel, step * a.relief.factor)
         if estimates:
             a = self._judged(a)
             metric, rank = self._estimated(a, kernel, ~lost)
