@@ -79,7 +79,7 @@ def replace(obj: T, **changes: Any) -> T:
     """A copy of a frozen dataclass with some fields changed, and nothing re-checked."""
     new = object.__new__(type(obj))
     new.__dict__.update(obj.__dict__, **changes)
-    if len(new.__dict__) > len(obj.__dict__):
-        unknown = sorted(changes.keys() - obj.__dict__.keys())
-        raise TypeError(f"{type(obj).__name__} has no field {unknown}")
+    fields = cast(Any, obj).__dataclass_fields__
+    if unknown := changes.keys() - fields.keys():
+        raise TypeError(f"{type(obj).__name__} has no field {sorted(unknown)}")
     return new
