@@ -19,6 +19,7 @@ import numpy as np
 from ppl._flow import called
 
 _JAX_DOES = 12  # operations in one program at most: each is compiled
+_NUMBERS = 30_000_000  # that are computed on the way, at most: a tenth of a second
 
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("add", "add_any"), np.add),
@@ -199,8 +200,9 @@ _RULES: dict[str, Callable[..., Any]] = {
 
 
 def runs_by_numpy(program: Any) -> bool:
-    """Whether there are few operations for JAX in a jaxpr, and no loops or branches."""
-    return _for_jax(program) <= _JAX_DOES
+    """Whether a jaxpr has little work, most of it for NumPy, without any loops."""
+    work = sum(map(_work, _equations(program)))
+    return work <= _NUMBERS and _for_jax(program) <= _JAX_DOES
 
 
 def _for_jax(program: Any) -> float:
@@ -215,6 +217,15 @@ def _for_jax(program: Any) -> float:
             return math.inf
         found.add((name, *(aval.shape for aval in avals)))
     return len(found)
+
+
+def _work(equation: Any) -> int:
+    """How many numbers an equation computes; in a product all its terms."""
+    terms = 1
+    if equation.primitive.name == "dot_general":
+        (axes, _), _ = equation.params["dimension_numbers"]
+        terms = math.prod(equation.invars[0].aval.shape[i] for i in axes)
+    return terms * sum(math.prod(v.aval.shape) for v in equation.outvars)
 
 
 def _equations(program: Any) -> Any:
@@ -251,6 +262,7 @@ def run(program: Any, inputs: Sequence[Any]) -> list[np.ndarray]:
 
 def _run(program: Any, consts: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
     known: dict[Any, Any] = {}
+    done_with = _last_uses(program)
 
     def read(variable: Any) -> Any:
         if hasattr(variable, "val"):
@@ -269,7 +281,20 @@ def _run(program: Any, consts: Sequence[Any], inputs: Sequence[Any]) -> list[Any
         made = _done(equation, [read(v) for v in equation.invars])
         for variable, value in zip(equation.outvars, made, strict=True):
             write(variable, value)
+        for variable in done_with[id(equation)]:
+            del known[variable]
     return [read(variable) for variable in program.outvars]
+
+
+def _last_uses(program: Any) -> dict[int, list[Any]]:
+    """By the id of an equation the variables that no one reads after it."""
+    kept = {v for v in program.outvars if not hasattr(v, "val")}
+    found: dict[int, list[Any]] = {}
+    for equation in reversed(program.eqns):
+        read = {v for v in equation.invars if not hasattr(v, "val")}
+        found[id(equation)] = list((read | set(equation.outvars)) - kept)
+        kept |= read
+    return found
 
 
 def _as_xla(value: Any, dtype: Any) -> np.ndarray:

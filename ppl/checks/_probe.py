@@ -30,7 +30,6 @@ from ppl.target import LogDensity
 
 POINTS = 8
 _TOGETHER = 20_000_000  # numbers in the data of all points together
-_LITTLE = 30_000  # numbers in the data up to which NumPy takes less than a compilation
 _MUCH = 100_000  # numbers in the data from which on fast code repays its compilation
 
 
@@ -97,12 +96,11 @@ def quickly(fn: Callable[..., Any], static: tuple[str, ...] = ()) -> Callable[..
         else:
             many = len(density.layout.entries) > _MANY_SITES
             program = long if many else quick
-        if size < _LITTLE:
-            traced = program.trace(density, *args, **fixed)
-            if runs_by_numpy(traced.jaxpr):
-                outputs = by_numpy(traced.jaxpr, jax.tree.leaves((density, args)))
-                return jax.tree.unflatten(jax.tree.structure(traced.out_info), outputs)
-        return program(density, *args, **fixed)
+        traced = program.trace(density, *args, **fixed)
+        if not runs_by_numpy(traced.jaxpr):
+            return program(density, *args, **fixed)
+        outputs = by_numpy(traced.jaxpr, jax.tree.leaves((density, args)))
+        return jax.tree.unflatten(jax.tree.structure(traced.out_info), outputs)
 
     return run
 
@@ -127,7 +125,8 @@ def _findings(density: LogDensity, position: Array) -> Findings:
         site: Any = sites[name]
         if isinstance(unwrapped(site.fn), Unit):
             continue  # its one parameter is its log density
-        for i, check in enumerate(site.fn.parameter_checks()):
+        for i, own in enumerate(site.fn.parameter_checks()):
+            check = own.judged()
             if isinstance(check.ok, Tracer):  # the statement saw the others
                 checks[name, i] = _code_of_parameter(check, site)
         if name not in free:

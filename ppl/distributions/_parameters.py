@@ -83,6 +83,10 @@ class ParameterCheck(NamedTuple):
         """What must hold, in words."""
         return self.told or self.verdict.rule
 
+    def judged(self) -> ParameterCheck:
+        """The same after the constraint was asked."""
+        return self._replace(verdict=self.ok, told=self.rule)
+
 
 _REMEDIES = (
     (constraints.positive, "Give it a positive prior, or jnp.exp of a free value."),

@@ -89,6 +89,11 @@ def test_functions_of_arrays(program, x):
     agree(program, x)
 
 
+@pytest.mark.parametrize("program", ONE[::3])
+def test_functions_in_float64(program, x64):
+    agree(program, ODD, rtol=1e-13)
+
+
 @pytest.mark.parametrize("case", CASES[::15], ids=lambda case: case.name)
 def test_densities_and_gradients(case):
     densities_agree(case)
@@ -109,6 +114,11 @@ def densities_agree(case):
     slope = jax.grad(lambda value: made.log_prob(value).sum())
     if value.dtype == np.float32 and runs_by_numpy(jax.make_jaxpr(slope)(value)):
         agree(slope, value, rtol=1e-3)
+
+
+def test_the_smallest_numbers_are_zero_as_they_are_for_xla():
+    tiny = np.array([1e-30, -1e-30, 1e-40, 3e-38], np.float32)
+    agree(lambda x: (x * x, x > 0, jnp.log(x * x), x * 0.5), tiny)
 
 
 def test_draws_are_those_of_the_family():
@@ -139,6 +149,8 @@ def test_draws_are_those_of_the_family():
         lambda x: lax.cond(x[0] > 0, lambda: 1.0, lambda: 2.0),
         lambda x: jax.random.gamma(jax.random.key(0), x),
         lambda x: sum(jnp.cumsum(x[:i])[-1] for i in range(1, 20)),
+        lambda x: jnp.ones((3_000_000, 30)) * x,
+        lambda x: (x[:, None] * jnp.ones(1500)).T @ (x[:, None] * jnp.ones(1500)),
     ],
 )
 def test_loops_branches_and_much_for_jax_are_left_to_it(program):
