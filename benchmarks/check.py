@@ -2,6 +2,9 @@
 
     python -m benchmarks.check [--repeats 5] [--sites 300]
 
+All of it is the work of one thread, and is given in seconds of the processor, which are
+those of the clock where nobody else computes.
+
 For each model of the benchmarks, in one process in which JAX has been used before: the
 seconds of `ppl.check` of a model met first, with all caches cleared, which traces some
 small programs, and of repeats with other data of the same shapes, which do not. Of each
@@ -34,13 +37,13 @@ from benchmarks.models import PROBLEMS, Problem, shuffled
 def best(
     run: Callable[[], Any], repeats: int, before: Callable[[], Any] = lambda: None
 ) -> float:
-    """Seconds of the fastest of some runs, each after an untimed call of `before`."""
+    """Processor seconds of the fastest of some runs, each after `before`, untimed."""
     times = []
     for _ in range(repeats):
         before()
-        began = time.perf_counter()
+        began = time.process_time()
         run()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return min(times)
 
 
