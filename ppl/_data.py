@@ -20,6 +20,8 @@ def as_array(value: Any) -> Any:
 
     Missing entries (None, pandas' NA, masked ones) become NaN.
     """
+    if isinstance(value, float | int | jax.Array):
+        return value
     if isinstance(value, list | tuple):
         if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(value)):
             return jnp.asarray(value)
@@ -82,7 +84,7 @@ def no_number(value: Any) -> bool:
 
 def beyond_int32(value: Any) -> int | None:
     """The integer in `value` that JAX would wrap around, if there is one."""
-    if jnp.result_type(int) == np.int64 or isinstance(value, bool):
+    if isinstance(value, bool | float | jax.Array):
         return None
     if isinstance(value, int):
         low = high = value
@@ -92,7 +94,8 @@ def beyond_int32(value: Any) -> int | None:
         low, high = int(value.min()), int(value.max())
     else:
         return None
-    return high if high > 2**31 - 1 else low if low < -(2**31) else None
+    worst = high if high > 2**31 - 1 else low if low < -(2**31) else None
+    return None if jnp.result_type(int) == np.int64 else worst
 
 
 INT32_REMEDY = "Enable x64 (jax.config.update('jax_enable_x64', True)) or rescale."

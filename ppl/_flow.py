@@ -97,7 +97,7 @@ def _through(equation: Any, inputs: list[Reach]) -> list[Reach]:
             return _through_while(params, inputs)
         case "cond":
             return _through_branches(params["branches"], inputs)
-    inner = _called(equation)
+    inner = called(equation)
     if inner is None:
         return [_of_primitive(name, inputs, out.aval) for out in equation.outvars]
     outputs = reaches(inner, inputs)
@@ -114,15 +114,18 @@ def _of_primitive(name: str, inputs: list[Reach], aval: Any) -> Reach:
     return every if is_float and name not in _FLAT else Reach(every.any)
 
 
-def _called(equation: Any) -> Any:
-    """The program that an equation calls with its own inputs, if it does just that."""
+def called(equation: Any) -> Any:
+    """The program that an equation calls with its own inputs, if it does just that.
+
+    It is closed where the equation has it so.
+    """
     if equation.primitive.name.startswith("reduce"):
         return None  # that goes again and again through the program in it
-    programs = [getattr(p, "jaxpr", p) for p in equation.params.values()]
-    programs = [p for p in programs if hasattr(p, "eqns")]
+    programs = [p for p in equation.params.values() if hasattr(p, "eqns")]
     if len(programs) != 1:
         return None
-    counts = len(programs[0].invars), len(programs[0].outvars)
+    inner = getattr(programs[0], "jaxpr", programs[0])
+    counts = len(inner.invars), len(inner.outvars)
     same = counts == (len(equation.invars), len(equation.outvars))
     return programs[0] if same else None
 

@@ -76,11 +76,10 @@ def pytree(cls: type[T]) -> type[T]:
 
 
 def replace(obj: T, **changes: Any) -> T:
-    """A copy of a pytree dataclass with some fields changed, and nothing re-checked."""
+    """A copy of a frozen dataclass with some fields changed, and nothing re-checked."""
     new = object.__new__(type(obj))
-    for field in dataclasses.fields(obj):  # type: ignore[arg-type]
-        value = changes.pop(field.name, getattr(obj, field.name))
-        object.__setattr__(new, field.name, value)
-    if changes:
-        raise TypeError(f"{type(obj).__name__} has no field {sorted(changes)}")
+    new.__dict__.update(obj.__dict__, **changes)
+    fields = cast(Any, obj).__dataclass_fields__
+    if unknown := changes.keys() - fields.keys():
+        raise TypeError(f"{type(obj).__name__} has no field {sorted(unknown)}")
     return new

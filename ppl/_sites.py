@@ -9,7 +9,6 @@ variable, so models may run in several threads and tasks at once.
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +23,7 @@ from ppl._errors import (
     RandomnessError,
 )
 from ppl._fitting import fitted
+from ppl._pytree import replace
 from ppl._region import AbstractRegion
 from ppl._typing import Array, Key
 from ppl.distributions import constraints
@@ -63,7 +63,7 @@ class Site:
 
     def __getitem__(self, key: str) -> Any:
         if key == "cond_indep_stack":  # innermost first, with the sizes in use
-            used = (dataclasses.replace(p, size=p.subsample_size) for p in self.plates)
+            used = (replace(p, size=p.subsample_size) for p in self.plates)
             return list(used)[::-1]
         try:
             return getattr(self, key)
@@ -100,7 +100,7 @@ class Sample(Site):
     def resolve(self) -> Sample:
         """Draw the value if there is none; check the shape of a given one."""
         if self.value is not None:
-            return dataclasses.replace(self, fn=fitted(self))
+            return replace(self, fn=fitted(self))
         if self.rng_key is None:
             raise RandomnessError(
                 f"needs randomness, and no key is there ({self.line}).",
@@ -108,7 +108,7 @@ class Sample(Site):
                 hint="Wrap the model: ppl.handlers.seed(model, rng_seed=0).",
             )
         self.fn.check_parameters(site=self.name)
-        return dataclasses.replace(self, value=self.fn.sample(self.rng_key))
+        return replace(self, value=_drawn(self.fn, self.rng_key))
 
     def log_prob(self) -> Array:
         """Log density of the value, scaled and masked, of the batch shape."""
@@ -122,6 +122,21 @@ class Sample(Site):
         if self.mask is None and self.scale is None:
             return self.fn.log_prob_less(self.value, base)
         return sum_less(self.log_prob(), base)
+
+
+def _drawn(fn: Any, key: Key) -> Array:
+    """A draw; from a family that is parameters alone by one compiled program.
+
+    Outside of a trace each operation by itself costs as much as that program.
+    """
+    if fn.has_rsample and len(fn.__dict__) == len(fn.parameter_constraints()):
+        return _compiled_draw(fn, key)
+    return fn.sample(key)
+
+
+@jax.jit
+def _compiled_draw(fn: Any, key: Key) -> Array:
+    return fn.sample(key)
 
 
 @dataclass(frozen=True)
@@ -153,7 +168,7 @@ class Param(Site):
                 site=self.name,
                 hint="Give param(name, init_value) or substitute one.",
             )
-        return dataclasses.replace(self, value=init)
+        return replace(self, value=init)
 
 
 @dataclass(frozen=True)
@@ -179,7 +194,7 @@ class Mutable(Site):
                 site=self.name,
                 hint="Give mutable(name, init_value), or substitute one.",
             )
-        return dataclasses.replace(self, value=_own_holder(value))
+        return replace(self, value=_own_holder(value))
 
 
 def _own_holder(value: Any) -> Any:
@@ -207,7 +222,7 @@ class PlateEntry(Site):
         """All indices, or a random subset of them without repetition."""
         if self.value is not None:
             return self
-        return dataclasses.replace(self, value=self.make_indices(self))  # type: ignore[misc]
+        return replace(self, value=self.make_indices(self))  # type: ignore[misc]
 
 
 @dataclass(frozen=True)

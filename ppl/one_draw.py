@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from ppl._errors import (
     ShapeError,
     unknown_name,
 )
+from ppl._pytree import replace
 from ppl._sites import Deterministic, Handler, Sample, Site, fitted, perform
 from ppl._typing import Key, Model, Shape
 from ppl.arguments import Arguments
@@ -117,9 +117,7 @@ class _Replicated(Handler):
     def handle(self, site: Site) -> Site:
         match site:
             case Sample(is_observed=True) if not _is_factor(site):
-                site = dataclasses.replace(
-                    site, fn=fitted(site), value=None, is_observed=False
-                )
+                site = replace(site, fn=fitted(site), value=None, is_observed=False)
         return perform(site)
 
 
@@ -178,7 +176,7 @@ def kept_of(task: Task, sites: Mapping[str, Site], given: set[str]) -> Sites:
     """What is kept of one run, by site; `given` are the sites that had values."""
     if task.density:
         return {
-            name: dataclasses.replace(site, scale=None).log_prob()
+            name: replace(site, scale=None).log_prob()
             for name, site in sites.items()
             if isinstance(site, Sample) and site.is_observed
         }

@@ -7,7 +7,6 @@ new data of the same shapes compile nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -264,7 +263,7 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
     jaxpr = jax.make_jaxpr(body)(data)
     observed = (site for site in sites.values() if site.is_observed)
     sizes = {site.name: math.prod(site.shape) for site in observed}
-    spec = dataclasses.replace(
+    spec = replace(
         spec,
         fingerprint=fingerprint(jaxpr),
         gathers=has_group_gathers(jaxpr),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import os
@@ -15,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ControlFlowError, LeakedSiteError
+from ppl._pytree import replace
 from ppl._recording import check_recordable
 from ppl._sites import (
     Deterministic,
@@ -72,9 +72,7 @@ class Visit(Handler):
             case Mutable(name=name) if isinstance(self.sites.get(name), Mutable):
                 return self.sites[name]
             case Sample(value=None, is_observed=False):
-                out = perform(
-                    dataclasses.replace(site, value=self.value_of(site, self))
-                )
+                out = perform(replace(site, value=self.value_of(site, self)))
             case _:
                 out = perform(site)
         match out:

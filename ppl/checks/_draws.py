@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import PPLError
-from ppl._pytree import pytree
+from ppl._pytree import pytree, replace
 from ppl._sites import Handler, Sample, Site, perform
 from ppl._typing import Array, Key
 from ppl.checks._flow import scale_of
@@ -121,7 +120,7 @@ class _Simulate(Handler):
         match site:
             case Sample(value=None, is_observed=False):
                 key = self.folded(self.keys[site.name])
-                out = perform(dataclasses.replace(site, rng_key=key))
+                out = perform(replace(site, rng_key=key))
                 self.free[site.name] = out
                 return out
             case Sample(is_observed=True):
@@ -142,4 +141,4 @@ class _Simulate(Handler):
         self.simulated[site.name] = value
         self.given[site.name] = given
         self.counted[site.name] = finite if where is None else where & finite
-        return dataclasses.replace(site, value=value.astype(given.dtype))
+        return replace(site, value=value.astype(given.dtype))

@@ -151,7 +151,7 @@ def _information(
         entry = entries[name]
         cut = slice(entry.offset, entry.offset + entry.size)
         signs[:, cut] = rng.choice([-1.0, 1.0], (len(positions), entry.size))
-    curved = np.asarray(_curvature(traced.density, positions, signs, given))
+    curved = np.asarray(_curvature(traced.density, positions, signs, given=given))
     return {
         n: -(curved * signs)[
             :, entries[n].offset : entries[n].offset + entries[n].size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -106,8 +105,8 @@ def check_resolution(traced: Traced, constants: dict[str, np.ndarray]) -> None:
 
 def _with_model(traced: Traced, model: Model) -> Traced:
     """The same of another model, which must have the same sites."""
-    spec = dataclasses.replace(traced.density.spec, model=model)
-    return dataclasses.replace(traced, density=replace(traced.density, spec=spec))
+    spec = replace(traced.density.spec, model=model)
+    return replace(traced, density=replace(traced.density, spec=spec))
 
 
 # --- one model at every call ----------------------------------------------------------

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from ppl._by_numpy import run as by_numpy
+from ppl._by_numpy import runs_by_numpy
 from ppl._pytree import pytree, static
 from ppl._sites import Sample
 from ppl._typing import Array, Shape
@@ -76,23 +78,29 @@ _MANY_SITES = 24
 
 
 def quickly(fn: Callable[..., Any], static: tuple[str, ...] = ()) -> Callable[..., Any]:
-    """`jax.jit` of a function of a target, compiled quickly where it has little to do.
+    """A function of a target, by NumPy or compiled quickly if it has little to do.
 
     Args:
         fn: The function; its first argument is the target.
-        static: Names of the arguments that are no arrays.
+        static: Names of the arguments that are no arrays; they are given by name.
     """
     jitted = partial(jax.jit, fn, static_argnames=static)
     usual = jitted()
     quick, long = jitted(compiler_options=_QUICK), jitted(compiler_options=_LONG)
 
     @functools.wraps(fn)
-    def run(density: LogDensity, *args: Any) -> Any:
-        little = sum(np.size(leaf) for leaf in density.data) < _MUCH
-        if not little or jax.default_backend() != "cpu":
-            return usual(density, *args)
-        many = len(density.layout.entries) > _MANY_SITES
-        return (long if many else quick)(density, *args)
+    def run(density: LogDensity, *args: Any, **fixed: Any) -> Any:
+        size = sum(np.size(leaf) for leaf in density.data)
+        if size >= _MUCH or jax.default_backend() != "cpu":
+            program = usual
+        else:
+            many = len(density.layout.entries) > _MANY_SITES
+            program = long if many else quick
+        traced = program.trace(density, *args, **fixed)
+        if not runs_by_numpy(traced.jaxpr):
+            return program(density, *args, **fixed)
+        outputs = by_numpy(traced.jaxpr, jax.tree.leaves((density, args)))
+        return jax.tree.unflatten(jax.tree.structure(traced.out_info), outputs)
 
     return run
 
@@ -117,7 +125,8 @@ def _findings(density: LogDensity, position: Array) -> Findings:
         site: Any = sites[name]
         if isinstance(unwrapped(site.fn), Unit):
             continue  # its one parameter is its log density
-        for i, check in enumerate(site.fn.parameter_checks()):
+        for i, own in enumerate(site.fn.parameter_checks()):
+            check = own.judged()
             if isinstance(check.ok, Tracer):  # the statement saw the others
                 checks[name, i] = _code_of_parameter(check, site)
         if name not in free:

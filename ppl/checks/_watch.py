@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
 from ppl._errors import DuplicateSiteError, PPLError, ShapeError
+from ppl._pytree import replace
 from ppl._sites import Handler, Sample, Site, perform
 from ppl._typing import Model
 from ppl.visiting import leaked, placeholder
@@ -77,4 +77,4 @@ class Lenient(Handler):
             if not isinstance(site, Sample):
                 raise
             self.errors.append(error)
-            return dataclasses.replace(site, value=placeholder(site))
+            return replace(site, value=placeholder(site))

@@ -13,7 +13,6 @@ values that are asked for are remembered in their order.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ControlFlowError, ModelError, ShapeError
+from ppl._pytree import replace
 from ppl._sites import only
 from ppl._typing import Array, Key
 from ppl.distributions.constraints import shape_of
@@ -275,26 +275,26 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
                     continue
                 if shape_of(own) or isinstance(own, Tracer) or steps is None:
                     parts[name] = jnp.broadcast_to(own, batch)
-            site = dataclasses.replace(leaf, rng_key=None, **dict.fromkeys(parts))
+            site = replace(leaf, rng_key=None, **dict.fromkeys(parts))
         case Deterministic():
             parts, site = {"value": leaf.value}, leaf
         case Param():
             # of all steps alike, as `seed` gives it one key
             value, rebuild = _packed_tree(leaf.value, None)
-            site = dataclasses.replace(leaf, rng_key=None)
+            site = replace(leaf, rng_key=None)
             first = (lambda a: a[0]) if steps else (lambda a: a)
-            return value, lambda stacked: dataclasses.replace(
+            return value, lambda stacked: replace(
                 site, value=rebuild([first(a) for a in stacked])
             )
         case PlateEntry():
-            site = dataclasses.replace(leaf, rng_key=None)
+            site = replace(leaf, rng_key=None)
             if not isinstance(leaf.value, Tracer):
                 return [], lambda _: site
             parts = {"value": leaf.value}
         case _:
             return _packed_tree(leaf, steps)
     arrays, rebuild = _packed_tree(parts, steps)
-    return arrays, lambda stacked: dataclasses.replace(site, **rebuild(stacked))
+    return arrays, lambda stacked: replace(site, **rebuild(stacked))
 
 
 def _packed_tree(tree: Any, steps: Steps | None) -> Record:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from ppl._errors import (
     RandomnessError,
     ShapeError,
 )
+from ppl._pytree import replace
 from ppl.distributions.constraints import shape_of
 from ppl.primitives import (
     Handler,
@@ -121,23 +121,19 @@ class plate(Handler):
                     scale = ratio if scale is None else ratio * scale
                 plates = (frame, *site.plates)
                 fn = _expanded(site, frame)
-                return perform(
-                    dataclasses.replace(site, plates=plates, fn=fn, scale=scale)
-                )
+                return perform(replace(site, plates=plates, fn=fn, scale=scale))
             case PlateEntry(name=self.name):
                 raise ModelError(
                     f"plate '{self.name}' is nested in itself ({site.line})."
                 )
             case Subsample():
                 out = perform(site)
-                return dataclasses.replace(
-                    out, value=self._take(out.value, site.event_dim)
-                )
+                return replace(out, value=self._take(out.value, site.event_dim))
             case Param(event_dim=int() as event_dim):
-                out = perform(dataclasses.replace(site, plates=(frame, *site.plates)))
-                return dataclasses.replace(out, value=self._take(out.value, event_dim))
+                out = perform(replace(site, plates=(frame, *site.plates)))
+                return replace(out, value=self._take(out.value, event_dim))
             case _:
-                return perform(dataclasses.replace(site, plates=(frame, *site.plates)))
+                return perform(replace(site, plates=(frame, *site.plates)))
 
     def _take(self, value: Any, event_dim: int) -> Any:
         frame = self.frame

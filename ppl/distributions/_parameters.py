@@ -24,6 +24,10 @@ from ppl.distributions.constraints import Constraint, shape_of
 CHECK_AT_CONSTRUCTION: ContextVar[bool] = ContextVar("check_construction", default=True)
 D = TypeVar("D", bound=type)
 
+# Families with plain numbers that were found to be right: models repeat them.
+_RIGHT: set[tuple[type, tuple[Any, ...]]] = set()
+_REMEMBERED = 4096
+
 
 @contextmanager
 def checks_deferred() -> Iterator[None]:
@@ -51,13 +55,37 @@ def param(constraint: Constraint, *, default: Any = dataclasses.MISSING) -> Any:
 
 
 class ParameterCheck(NamedTuple):
-    """The verdict on one parameter: `ok` is elementwise over the batch."""
+    """What one parameter must be, and whether it is.
+
+    Attributes:
+        name: Of the parameter.
+        value: Of the parameter.
+        verdict: Whether it is right, elementwise over the batch, or a constraint, which
+            is asked for this when someone looks.
+        told: The rule in words, unless the constraint has them.
+        remedy: What to do.
+    """
 
     name: str
     value: Any
-    ok: Any
-    rule: str
+    verdict: Any
+    told: str = ""
     remedy: str = ""
+
+    @property
+    def ok(self) -> Any:
+        """Whether the parameter is right, elementwise over the batch."""
+        own = self.verdict
+        return own(self.value) if isinstance(own, Constraint) else own
+
+    @property
+    def rule(self) -> str:
+        """What must hold, in words."""
+        return self.told or self.verdict.rule
+
+    def judged(self) -> ParameterCheck:
+        """The same after the constraint was asked."""
+        return self._replace(verdict=self.ok, told=self.rule)
 
 
 _REMEDIES = (
@@ -189,11 +217,13 @@ class AbstractParametrised:
     @property
     def batch_shape(self) -> Shape:
         """Shape of independent, possibly different members of the family."""
-        shapes = []
+        shapes = set()
         for name, constraint in self.parameter_constraints().items():
-            shape = shape_of(getattr(self, name))
-            shapes.append(shape[: len(shape) - constraint.event_dim])
-        return tuple(np.broadcast_shapes(*shapes)) if any(shapes) else ()
+            if shape := shape_of(getattr(self, name)):
+                shapes.add(shape[: len(shape) - constraint.event_dim])
+        if len(shapes) > 1:
+            return np.broadcast_shapes(*shapes)
+        return shapes.pop() if shapes else ()
 
     def _set(self, *, validate_args: bool | None = None, **fields: Any) -> None:
         """Set the fields of an instance from a hand-written `__init__`."""
@@ -205,7 +235,10 @@ class AbstractParametrised:
         """Make parameters numeric and, when they are concrete, check them."""
         named = self.parameter_constraints()
         for name, constraint in named.items():
-            value = as_parameter(getattr(self, name), constraint)
+            value, event_dim = getattr(self, name), constraint.event_dim
+            if type(value) is float and not event_dim:
+                continue  # as most are
+            value = as_parameter(value, constraint)
             kind = getattr(getattr(value, "dtype", None), "kind", "")
             odd = kind != "" and kind in "OUSMmc"
             if odd or not (isinstance(value, float | int) or hasattr(value, "dtype")):
@@ -221,7 +254,6 @@ class AbstractParametrised:
                     value=value,
                     hint=INT32_REMEDY,
                 )
-            event_dim = constraint.event_dim
             if len(shape_of(value)) < event_dim:
                 raise ParameterError(
                     f"{type(self).__name__}.{name} needs at least {event_dim} dims, "
@@ -230,13 +262,14 @@ class AbstractParametrised:
                 )
             object.__setattr__(self, name, value)
         try:
-            _ = self.batch_shape
+            batched = self.batch_shape != ()
         except ValueError:
             shapes = {name: shape_of(getattr(self, name)) for name in named}
             raise ParameterError(
                 f"{type(self).__name__}: parameters do not broadcast: {shapes}."
             ) from None
-        self._align()
+        if batched:
+            self._align()
         if validate_args is None:
             validate_args = CHECK_AT_CONSTRUCTION.get()
         if validate_args:
@@ -250,10 +283,7 @@ class AbstractParametrised:
         arrays, too, of the type that they would have had in arithmetic with these.
         """
         rank = len(self.batch_shape)
-        if not rank:
-            return
-        named = self.parameter_constraints()
-        for name, constraint in named.items():
+        for name, constraint in self.parameter_constraints().items():
             value = getattr(self, name)
             lacking = rank - (len(shape_of(value)) - constraint.event_dim)
             if lacking <= 0:
@@ -281,8 +311,8 @@ class AbstractParametrised:
         for name, constraint in self.parameter_constraints().items():
             value = known(getattr(self, name))
             if value is not None:
-                ok, remedy = constraint(value), remedies[name]
-                checks.append(ParameterCheck(name, value, ok, constraint.rule, remedy))
+                remedy = remedies[name]
+                checks.append(ParameterCheck(name, value, constraint, remedy=remedy))
         return checks
 
     def check_parameters(self, site: str | None = None) -> None:
@@ -291,12 +321,16 @@ class AbstractParametrised:
         Args:
             site: The name to put into the error.
         """
-        if all(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
+        fields = tuple(self.__dict__.values())
+        if all(isinstance(value, Tracer) for value in fields):
+            return
+        plain = all(type(value) is float for value in fields)
+        if plain and (type(self), fields) in _RIGHT:
             return
         for check in self.parameter_checks():
-            if isinstance(check.ok, Tracer):
-                continue
-            ok = np.asarray(check.ok)
-            if ok.all():
+            ok = None if isinstance(check.value, Tracer) else check.ok
+            if ok is None or isinstance(ok, Tracer) or (ok := np.asarray(ok)).all():
                 continue
             raise parameter_error(type(self).__name__, check, ok, site)
+        if plain and len(_RIGHT) < _REMEMBERED:
+            _RIGHT.add((type(self), fields))

@@ -177,8 +177,7 @@ class CustomDist(Distribution):
         for name, constraint in self._constraints:
             value = known(self.params[name])
             if not constraints.is_dependent(constraint):
-                ok = constraint(value)
-                checks.append(ParameterCheck(name, value, ok, constraint.rule))
+                checks.append(ParameterCheck(name, value, constraint))
         return checks
 
     # --- density and draws ------------------------------------------------------------

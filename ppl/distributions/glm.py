@@ -116,8 +116,7 @@ class AbstractGLM(Distribution):
     def parameter_checks(self) -> list[ParameterCheck]:
         # An error shows the entry of the matrix that is wrong, not the matrix.
         first, *others = super().parameter_checks()
-        ok = namespace(first.value).isfinite(first.value)
-        return [first._replace(ok=ok, rule=constraints.real.rule), *others]
+        return [first._replace(verdict=constraints.real), *others]
 
     @property
     def predictor(self) -> Array:

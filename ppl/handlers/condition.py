@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 
 from ppl._errors import ArgumentError, ShapeError
+from ppl._pytree import replace
 from ppl.primitives import Handler, KeyRequest, Sample, Site, as_data, perform
 
 
@@ -50,7 +50,7 @@ class condition(Handler):
                     value = self.condition_fn(site)  # type: ignore[misc]
                 if value is not None:
                     value = as_data(value, site.name)
-                    site = dataclasses.replace(site, value=value, is_observed=True)
+                    site = replace(site, value=value, is_observed=True)
         return perform(site)
 
     def _part(self, value: Any, site: Sample) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError
+from ppl._pytree import replace
 from ppl.primitives import Handler, Sample, Site, as_data, perform
 
 
@@ -39,5 +39,5 @@ class do(Handler):
             case Sample() if site.name in self.data:
                 value = self.here(self.data[site.name], site.name)
                 value = as_data(value, site.name)
-                return dataclasses.replace(out, value=value)
+                return replace(out, value=value)
         return out

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError, ArgumentTypeError
+from ppl._pytree import replace
 from ppl.primitives import Handler, Sample, Site, perform
 
 
@@ -50,5 +50,5 @@ class infer_config(Handler):
                         value=added,
                         hint="Return {} to change nothing.",
                     )
-                site = dataclasses.replace(site, infer={**site.infer, **added})
+                site = replace(site, infer={**site.infer, **added})
         return perform(site)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ppl._errors import ArgumentError, ShapeError
+from ppl._pytree import replace
 from ppl.primitives import Handler, MaskRequest, Sample, Site, perform
 
 
@@ -34,10 +34,10 @@ class mask(Handler):
         match site:
             case Sample():
                 new = self.mask if site.mask is None else self.mask & site.mask
-                site = dataclasses.replace(site, mask=new, fn=self._widened(site))
+                site = replace(site, mask=new, fn=self._widened(site))
             case MaskRequest():
                 new = self.mask if site.value is None else self.mask & site.value
-                site = dataclasses.replace(site, value=new)
+                site = replace(site, value=new)
         return perform(site)
 
     def _widened(self, site: Sample) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from ppl._errors import ArgumentTypeError, ModelError, ShapeError, unknown_name
+from ppl._pytree import replace
 from ppl._sites import handlers_in_use
 from ppl.primitives import Deterministic, Handler, Sample, Site, perform
 
@@ -105,9 +105,9 @@ class reparam(Handler):
                     site.name, value=value, plates=site.plates, line=site.line
                 )
             )
-        site = dataclasses.replace(site, fn=fn)
+        site = replace(site, fn=fn)
         if value is not None:
-            site = dataclasses.replace(site, value=value, is_observed=True)
+            site = replace(site, value=value, is_observed=True)
         return perform(site)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -145,10 +145,10 @@ class _InPlaceOf(Handler):
     def handle(self, site: Site) -> Any:
         """Add plates, scale, mask and, if the site had one, a random key."""
         around = self.replaced
-        site = dataclasses.replace(site, plates=(*around.plates, *site.plates))
+        site = replace(site, plates=(*around.plates, *site.plates))
         match site:
             case Sample():
-                site = dataclasses.replace(
+                site = replace(
                     site,
                     fn=_over_plates(site),
                     scale=_both(around.scale, site.scale, lambda a, b: a * b),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError
+from ppl._pytree import replace
 from ppl.primitives import Handler, PlateEntry, Sample, Site, perform
 
 
@@ -37,5 +37,5 @@ class replay(Handler):
                 recorded = self.trace.get(site.name)
                 if recorded is not None and recorded.type == site.type:
                     value = self.here(recorded.value, site.name)
-                    site = dataclasses.replace(site, value=value)
+                    site = replace(site, value=value)
         return perform(site)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ArgumentError
+from ppl._pytree import replace
 from ppl._typing import ArrayLike
 from ppl.primitives import Handler, Sample, Site, perform
 
@@ -33,5 +33,5 @@ class scale(Handler):
         match site:
             case Sample():
                 new = self.scale if site.scale is None else self.scale * site.scale
-                site = dataclasses.replace(site, scale=new)
+                site = replace(site, scale=new)
         return perform(site)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ppl._pytree import replace
 from ppl.primitives import (
     Deterministic,
     Handler,
@@ -56,12 +56,11 @@ class scope(Handler):
                 plates = site.plates
                 if "plate" not in self.hide_types:
                     plates = tuple(
-                        dataclasses.replace(f, name=self._renamed(f.name))
-                        for f in site.plates
+                        replace(f, name=self._renamed(f.name)) for f in site.plates
                     )
                 name = self._renamed(site.name)
-                outer = perform(dataclasses.replace(site, name=name, plates=plates))
+                outer = perform(replace(site, name=name, plates=plates))
                 around = outer.plates[: len(outer.plates) - len(plates)]
                 own = (*around, *site.plates)
-                return dataclasses.replace(outer, name=site.name, plates=own)
+                return replace(outer, name=site.name, plates=own)
         return perform(site)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import jax
 import numpy as np
 
 from ppl._errors import ArgumentTypeError
+from ppl._pytree import replace
 from ppl._sites import handlers_in_use
 from ppl._typing import Key
 from ppl.primitives import (
@@ -77,12 +77,12 @@ class seed(Handler):
                     key = fold_in_name(self.rng_key, site.name)
                     if not isinstance(site, Param):  # one for all steps of a loop
                         key = self.folded(key)
-                    site = dataclasses.replace(site, rng_key=key)
+                    site = replace(site, rng_key=key)
             case KeyRequest(value=None):
                 name = f"prng_key {self._place}{self._requests}"
                 self._requests += 1
                 key = self.folded(fold_in_name(self.rng_key, name))
-                return dataclasses.replace(site, value=key)
+                return replace(site, value=key)
         return perform(site)
 
 

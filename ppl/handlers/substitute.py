@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError
+from ppl._pytree import replace
 from ppl.primitives import (
     Deterministic,
     Handler,
@@ -54,7 +54,7 @@ class substitute(Handler):
             case Sample() | Param() | Mutable() | Deterministic() | PlateEntry():
                 value = self._value(site)
                 if value is not None:
-                    site = dataclasses.replace(site, value=value)
+                    site = replace(site, value=value)
         return perform(site)
 
     def _value(self, site: Site) -> Any:

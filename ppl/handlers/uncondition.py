@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+from ppl._pytree import replace
 from ppl.distributions.unit import Unit
 from ppl.primitives import Handler, Sample, Site, perform
 
@@ -27,7 +26,5 @@ class uncondition(Handler):
                 pass
             case Sample(is_observed=True):
                 infer = {**site.infer, "was_observed": True, "obs": site.value}
-                site = dataclasses.replace(
-                    site, value=None, is_observed=False, infer=infer
-                )
+                site = replace(site, value=None, is_observed=False, infer=infer)
         return perform(site)

@@ -162,3 +162,19 @@ def test_order_of_sites_is_the_order_of_the_program():
             ppl.sample(name, STANDARD)
 
     assert "".join(latent(draw(model))) == "zmak"
+
+
+def test_draws_are_those_of_the_distribution():
+    def model():
+        ppl.sample("a", dist.Gamma(jnp.array([0.3, 2.0]), 1.5))
+        with ppl.plate("N", 3):
+            ppl.sample("b", dist.LogNormal(0.5, 0.25))
+        ppl.sample("c", dist.Normal(jnp.zeros(2), 3).to_event(1))
+        ppl.sample("d", dist.MultivariateNormal(jnp.ones(2), jnp.eye(2)))
+
+    key = jax.random.key(3)
+    for name, site in handlers.trace(handlers.seed(model, key)).get_trace().items():
+        if isinstance(site, ppl.primitives.Sample):
+            own = site.fn.sample(fold_in_name(key, name))
+            np.testing.assert_allclose(site.value, own, rtol=1e-6)
+            assert site.value.dtype == own.dtype

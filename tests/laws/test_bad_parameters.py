@@ -4,9 +4,11 @@ import dataclasses
 import inspect
 import re
 
+import jax
 import numpy as np
 import pytest
 
+import ppl.distributions as dist
 from ppl._errors import ParameterError
 from ppl._pytree import replace
 from tests.laws.cases import CASES
@@ -45,3 +47,20 @@ def test_parameters_outside_their_constraint_are_refused(case):
                 with pytest.raises(ParameterError, match=message):
                     family(**{**given, name: bad})
         assert refused, f"{case.name}.{name}: nothing to refuse"
+
+
+def test_plain_numbers_are_refused_again_and_again():
+    for _ in range(2):
+        assert dist.Normal(0.0, 2.0).check_parameters() is None
+        for bad in ((0.0, -2.0), (np.nan, 2.0), (-np.inf, 2.0)):
+            with pytest.raises(ParameterError, match=r"Normal\.(loc|scale) = "):
+                dist.Normal(*bad)
+
+
+def test_a_trace_holds_no_checks_of_what_is_traced():
+    def traced(loc, scale):
+        dist.StudentT(4.0, loc, scale).check_parameters()
+        with pytest.raises(ParameterError, match=r"StudentT\.df = -4"):
+            dist.StudentT(-4.0, loc, scale).check_parameters()
+
+    assert not jax.make_jaxpr(traced)(np.zeros(3), np.ones(3)).eqns

@@ -16,12 +16,15 @@ from ppl._typing import Array, ArrayLike, Shape
 
 def namespace(*values: Any) -> Any:
     """`jax.numpy` if any of the values is a JAX array, else `numpy`."""
-    return jnp if any(isinstance(v, jax.Array) for v in values) else np
+    for value in values:
+        if type(value) is not float and isinstance(value, jax.Array):
+            return jnp
+    return np
 
 
 def shape_of(value: Any) -> Shape:
     """The shape of an array or a scalar, without converting it."""
-    if isinstance(value, float | int):
+    if type(value) is float:
         return ()
     shape = getattr(value, "shape", None)
     return np.shape(value) if shape is None else tuple(shape)

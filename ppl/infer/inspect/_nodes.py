@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from jax.core import Tracer
 
 from ppl._errors import PPLError
 from ppl._flow import joined, members, own, reaches
+from ppl._pytree import replace
 from ppl._sites import (
     Deterministic,
     Handler,
@@ -173,7 +173,7 @@ class _Cut(Handler):
                     value = self.inputs[out.name]
                     if not isinstance(out, Param):
                         value = self.here(value, out.name)
-                    return dataclasses.replace(out, value=value)
+                    return replace(out, value=value)
         return out
 
 
