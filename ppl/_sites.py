@@ -225,6 +225,14 @@ class MaskRequest(Site):
 
 
 @dataclass(frozen=True)
+class ObservedRequest(Site):
+    """A question, with the site: whether a handler around will make it observed."""
+
+    type: ClassVar[str] = "observed_request"
+    site: Any = None
+
+
+@dataclass(frozen=True)
 class Subsample(Site):
     """Data to be indexed by the surrounding plates."""
 
@@ -292,6 +300,9 @@ class Handler:
         """Prepare this copy for one run; the result is what `with … as` gives."""
         return self
 
+    def end(self) -> None:
+        """Look back on a run of this copy that has ended without an error."""
+
     def handle(self, site: Any) -> Any:
         """Turn a site into its result; the default forwards it unchanged."""
         return perform(site)
@@ -333,18 +344,20 @@ class Handler:
         given = entered.start()
         checks = CHECK_AT_CONSTRUCTION.set(False)  # the statements check, with names
         token = _STACK.set((*_STACK.get(), entered))
-        _EXITS.set((*_EXITS.get(), (self, checks, token)))
+        _EXITS.set((*_EXITS.get(), (self, entered, checks, token)))
         return given
 
     def __exit__(self, *exc: object) -> None:
-        exits = list(_EXITS.get())
-        while exits:
-            entered, checks, token = exits.pop()
-            if entered is self:  # entries after ours were left without an exit
+        exits, ended = list(_EXITS.get()), None
+        while exits and ended is None:
+            handler, entered, checks, token = exits.pop()
+            if handler is self:  # entries after ours were left without an exit
                 _STACK.reset(token)
                 CHECK_AT_CONSTRUCTION.reset(checks)
-                break
+                ended = entered
         _EXITS.set(tuple(exits))
+        if ended is not None and exc[:1] in ((), (None,)):
+            ended.end()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped model under this handler; without one, wrap what is given."""

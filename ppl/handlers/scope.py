@@ -10,6 +10,7 @@ from ppl.primitives import (
     Deterministic,
     Handler,
     Mutable,
+    ObservedRequest,
     Param,
     PlateEntry,
     Sample,
@@ -64,4 +65,6 @@ class scope(Handler):
                 around = outer.plates[: len(outer.plates) - len(plates)]
                 own = (*around, *site.plates)
                 return dataclasses.replace(outer, name=site.name, plates=own)
+            case ObservedRequest() if "sample" not in self.hide_types:
+                return perform(dataclasses.replace(site, name=self._renamed(site.name)))
         return perform(site)
