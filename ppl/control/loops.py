@@ -18,8 +18,10 @@ from ppl.control._regions import (
     Steps,
     Uncounted,
     absorb,
+    looped,
     packed,
     run_inside,
+    staged,
 )
 from ppl.distributions.constraints import shape_of
 
@@ -61,42 +63,42 @@ def scan(
     if history < 0:
         raise ArgumentError(f"scan: history must be >= 0, got {history}.")
     count = _length(xs, length)
-    handlers, slices = handlers_in_use(), Slices()
-    init, xs = jax.tree.map(jnp.asarray, (init, xs))
+    handlers, carry = handlers_in_use(), _Carry("scan", init)
+    indices = jnp.arange(count, dtype=jnp.int32)
+    xs = jax.tree.map(jnp.asarray, xs)
+    slices, unpack = Slices(), None
 
-    def step(carry: Any, x: Any, region: Steps) -> tuple[Any, Any, list[Any]]:
-        out, gathered = run_inside(region, handlers, f, carry, x)
-        if not (isinstance(out, tuple) and len(out) == 2):
-            raise ArgumentTypeError(
-                f"scan: f must return a carry and an output, got {type(out).__name__}.",
-                value=out,
-                hint="End it with `return carry, y`.",
-            )
-        return (*out, gathered)
+    def run(parts: Any = None) -> Any:
+        nonlocal slices
+        if parts is None:
+            slices = Slices()
 
-    def look(index: Array, carry: Any, xs: Any) -> Any:
-        x = jax.tree.map(lambda a: jnp.zeros(a.shape[1:], a.dtype), xs)
-        x = jax.tree.map(lambda a: a + index.astype(a.dtype), x)
-        return step(carry, x, Steps("scan", count, index, slices))[0]
+        def body(value: Any, inputs: Any) -> tuple[Any, Any]:
+            nonlocal unpack
+            index, x, parts = inputs
+            region = Steps("scan", count, index, slices, parts)
+            out, gathered = run_inside(region, handlers, f, value, x)
+            new, y = _pair(out)
+            arrays, unpack = packed(gathered, region)
+            return carry.after(new), (y, arrays)
 
-    after = jax.eval_shape(look, jnp.int32(0), init, xs)
-    init = _like_after(init, after)
-    unpack: Any = None
+        options: Any = {"length": count, "reverse": reverse, "unroll": unroll}
+        return jax.lax.scan(body, carry.first, (indices, xs, parts), **options)
 
-    def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
-        nonlocal unpack
-        index, x, parts = inputs
-        region = Steps("scan", count, index, slices, parts)
-        new, y, gathered = step(carry, x, region)
-        arrays, unpack = packed(gathered, region)
-        return _of_dtype(new, carry), (y, arrays)
+    ready = carry.settled(run)
+    last, (ys, arrays) = looped(handlers, count, slices, ready, run)
+    absorb(handlers, unpack(arrays))  # type: ignore[misc]
+    return last, ys
 
-    inputs = jnp.arange(count, dtype=jnp.int32), xs, slices.whole(count)
-    carry, (ys, arrays) = jax.lax.scan(
-        body, init, inputs, length=count, reverse=reverse, unroll=unroll
-    )
-    absorb(handlers, unpack(arrays))
-    return carry, ys
+
+def _pair(out: Any) -> tuple[Any, Any]:
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise ArgumentTypeError(
+            f"scan: f must return a carry and an output, got {type(out).__name__}.",
+            value=out,
+            hint="End it with `return carry, y`.",
+        )
+    return out
 
 
 def _length(xs: Any, length: int | None) -> int:
@@ -128,32 +130,59 @@ def _length(xs: Any, length: int | None) -> int:
     return found.pop()
 
 
-def _like_after(init: Any, after: Any) -> Any:
-    """The first carry, with the dtypes that the carry has after a step.
+class _Carry:
+    """What a loop carries: first of the dtypes that it has after a step.
+
+    Args:
+        what: The loop, for messages.
+        init: The first carry as it was given.
 
     Raises:
         ShapeError: A shape, or the structure, is another one after a step.
     """
-    before = jax.tree.structure(init)
-    if before != jax.tree.structure(after):
-        raise ShapeError(
-            f"scan: the carry has the structure {before} at the beginning and "
-            f"{jax.tree.structure(after)} after a step.",
-            hint="f must return a carry like the one that it takes.",
-        )
 
-    def alike(old: Array, new: Any) -> Array:
-        if old.shape != new.shape:
+    def __init__(self, what: str, init: Any):
+        self.what = what
+        # A weak dtype would be another one after a step, and JAX trace the body again.
+        self.first = jax.tree.map(lambda a: _as(a, jnp.asarray(a).dtype), init)
+        self.dtypes: Any = None
+
+    def after(self, new: Any) -> Any:
+        """The carry after a step, of the dtypes of the first."""
+        before, now = jax.tree.structure(self.first), jax.tree.structure(new)
+        if before != now:
             raise ShapeError(
-                f"scan: the carry has shape {old.shape} at the beginning and "
-                f"{new.shape} after a step.",
-                value=new.shape,
-                hint="Give init the shape that it has later, "
-                f"jnp.broadcast_to(init, {new.shape}).",
+                f"{self.what}: the carry has the structure {before} at the beginning "
+                f"and {now} after a step.",
+                hint="f must return a carry like the one that it takes.",
             )
-        return old.astype(jnp.promote_types(old.dtype, new.dtype))
+        self.dtypes = jax.tree.map(self._dtype, self.first, new)
+        return jax.tree.map(lambda a, b: _as(b, a.dtype), self.first, new)
 
-    return jax.tree.map(alike, init, after)
+    def _dtype(self, old: Array, new: Any) -> Any:
+        if old.shape != shape_of(new):
+            raise ShapeError(
+                f"{self.what}: the carry has shape {old.shape} at the beginning and "
+                f"{shape_of(new)} after a step.",
+                value=shape_of(new),
+                hint="Give init the shape that it has later, "
+                f"jnp.broadcast_to(init, {shape_of(new)}).",
+            )
+        return jnp.promote_types(old.dtype, jnp.result_type(new))
+
+    def settled(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        """`run` as it has been traced when the first carry has the dtypes of later."""
+        while True:
+            ready = staged(run)
+            wider = jax.tree.map(_as, self.first, self.dtypes)
+            same = jax.tree.map(lambda a, b: a.dtype == b.dtype, self.first, wider)
+            if jax.tree.all(same):
+                return ready
+            self.first = wider
+
+
+def _as(value: Any, dtype: Any) -> Array:
+    return jax.lax.convert_element_type(value, dtype)
 
 
 def fori_loop(
@@ -187,23 +216,17 @@ def while_loop(
     Raises:
         ControlFlowError: A site inside is observed, given a value, or needs a density.
     """
-    handlers = handlers_in_use()
+    handlers, carry = handlers_in_use(), _Carry("while_loop", init_val)
 
-    def guarded(f: Callable[[Any], Any], index: Array, val: Any) -> Any:
-        return run_inside(Uncounted(index), handlers, f, val)[0]
-
-    def test(at: tuple[Array, Any]) -> Any:
-        return guarded(cond_fun, *at)
+    def guarded(f: Callable[[Any], Any], at: tuple[Array, Any]) -> Any:
+        index, value = at
+        return run_inside(Uncounted(index), handlers, f, value)[0]
 
     def body(at: tuple[Array, Any]) -> tuple[Array, Any]:
-        new = guarded(body_fun, *at)
-        return at[0] + 1, _of_dtype(new, at[1])
+        return at[0] + 1, carry.after(guarded(body_fun, at))
 
-    init_val = jax.tree.map(jnp.asarray, init_val)
-    after = jax.eval_shape(lambda v: guarded(body_fun, jnp.int32(0), v), init_val)
-    init_val = _like_after(init_val, after)
-    return jax.lax.while_loop(test, body, (jnp.int32(0), init_val))[1]
+    def run() -> Any:
+        start = jnp.int32(0), carry.first
+        return jax.lax.while_loop(lambda at: guarded(cond_fun, at), body, start)[1]
 
-
-def _of_dtype(new: Any, like: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.asarray(a).astype(b.dtype), new, like)
+    return carry.settled(run)()

@@ -12,7 +12,16 @@ import jax.numpy as jnp
 from ppl._errors import ShapeError
 from ppl._sites import handlers_in_use
 from ppl._typing import Array
-from ppl.control._regions import Once, Slices, Steps, absorb, packed, run_inside
+from ppl.control._regions import (
+    Once,
+    Slices,
+    Steps,
+    absorb,
+    looped,
+    packed,
+    run_inside,
+    staged,
+)
 
 
 def vmap(
@@ -48,15 +57,14 @@ def vmap(
             nonlocal unpack
             region = Steps("vmap", size, index, slices, parts)
             out, gathered = run_inside(region, handlers, fun, *args)
-            if parts is None:
-                return out
             arrays, unpack = packed(gathered, region)
             return out, arrays
 
-        each = jax.vmap(member, in_axes=(0, None, *axes))
-        jax.eval_shape(lambda i, a: each(i, None, *a), indices, args)
-        each = jax.vmap(member, (0, 0, *axes), out_axes=(out_axes, 0))
-        out, arrays = each(indices, slices.whole(size), *args)
+        def run(parts: Any = None) -> Any:
+            each = jax.vmap(member, (0, 0, *axes), out_axes=(out_axes, 0))
+            return each(indices, parts, *args)
+
+        out, arrays = looped(handlers, size, slices, staged(run), run)
         absorb(handlers, unpack(arrays))
         return out
 
