@@ -24,7 +24,7 @@ from ppl._errors import (
     RandomnessError,
 )
 from ppl._fitting import fitted
-from ppl._region import AbstractRegion
+from ppl._region import AbstractRegion, LoopAxis
 from ppl._typing import Array, Key
 from ppl.distributions import constraints
 from ppl.distributions._parameters import CHECK_AT_CONSTRUCTION
@@ -48,7 +48,8 @@ class Site:
     """A statement on its way through the handlers, and, with a value, its result.
 
     A site can be read as NumPyro's messages are: `site["value"]`, `site["fn"]`,
-    `site["type"]`, `site["is_observed"]`, and so on for every field.
+    `site["type"]`, `site["is_observed"]`, and so on for every field. `loops` are those
+    around it, each with the (negative) dim that it has given to the site.
     """
 
     type: ClassVar[str]
@@ -56,6 +57,7 @@ class Site:
     value: Any = None
     plates: tuple[PlateFrame, ...] = ()
     line: str = ""
+    loops: tuple[tuple[int, LoopAxis], ...] = ()
 
     def resolve(self) -> Self:
         """The default action, for when no handler is left."""

@@ -25,7 +25,14 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import jaxpr_as_fun
 
-from ppl._errors import ControlFlowError, ModelError, ShapeError
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ControlFlowError,
+    ModelError,
+    ShapeError,
+)
+from ppl._region import LoopAxis
 from ppl._sites import only
 from ppl._typing import Array, Key
 from ppl.distributions.constraints import shape_of
@@ -93,8 +100,7 @@ class Steps(AbstractRegion):
     """One step of a loop of known length, or one member of a mapped function.
 
     Attributes:
-        what: The construct, for messages.
-        length: Number of steps.
+        axis: What the loop puts in front of its sites.
         index: Of this step, int32 ().
         slices: What the body asks for.
         parts: This step's part of each of the arrays in `slices`; None while nobody
@@ -103,14 +109,13 @@ class Steps(AbstractRegion):
 
     def __init__(
         self,
-        what: str,
-        length: int,
+        axis: LoopAxis,
         index: Array,
         slices: Slices,
         parts: list[Array] | None = None,
     ):
-        self.what = what
-        self.length = length
+        self.axis = axis
+        self.length = axis.size
         self.index = index
         self.slices = slices
         self.parts = parts
@@ -139,8 +144,8 @@ class Steps(AbstractRegion):
         least = self.length if least is None else least
         if not shape or not least <= shape[0] <= self.length:
             raise ShapeError(
-                f"a value of shape {shape} is given to a site inside of {self.what} "
-                f"with {self.length} steps.",
+                f"a value of shape {shape} is given to a site inside of "
+                f"{self.axis.what} with {self.length} steps.",
                 site=name,
                 value=shape,
                 hint="Its leading dim must be that of the steps, "
@@ -235,6 +240,28 @@ def absorb(handlers: tuple[Handler, ...], gathered: list[Any]) -> None:
         handler.absorb(own)
 
 
+def loop_axis(what: str, size: int, name: Any, coords: Any) -> LoopAxis:
+    """The axis of a loop's sites.
+
+    Raises:
+        ArgumentTypeError: The name is no string.
+        ArgumentError: There are not as many labels as steps.
+    """
+    if name is not None and not isinstance(name, str):
+        raise ArgumentTypeError(
+            f"{what}: name must be a string, got {name!r}.",
+            value=name,
+            hint="It names the axis in labelled results.",
+        )
+    if coords is not None and len(coords) != size:
+        raise ArgumentError(
+            f"{what}: {len(coords)} coords for {size} steps.",
+            value=coords,
+            hint="Give one label for each step.",
+        )
+    return LoopAxis(what, size, name, coords)
+
+
 def staged(run: Callable[[], Any]) -> Callable[[], Any]:
     """`run`, traced now and computed when it is called."""
 
@@ -320,8 +347,10 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
                 if shape_of(own) or isinstance(own, Tracer) or steps is None:
                     parts[name] = jnp.broadcast_to(own, batch)
             site = dataclasses.replace(leaf, rng_key=None, **dict.fromkeys(parts))
+            site = _with_axis(site, len(batch), steps)
         case Deterministic():
-            parts, site = {"value": leaf.value}, leaf
+            parts = {"value": leaf.value}
+            site = _with_axis(leaf, np.ndim(leaf.value), steps)
         case Param():
             # of all steps alike, as `seed` gives it one key
             value, rebuild = _packed_tree(leaf.value, None)
@@ -339,6 +368,14 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
             return _packed_tree(leaf, steps)
     arrays, rebuild = _packed_tree(parts, steps)
     return arrays, lambda stacked: dataclasses.replace(site, **rebuild(stacked))
+
+
+def _with_axis(site: Any, ndim: int, steps: Steps | None) -> Any:
+    """A site that gets one more dim, in front of `ndim`, from a loop."""
+    if steps is None:
+        return site
+    loops = ((-ndim - 1, steps.axis), *site.loops)
+    return dataclasses.replace(site, loops=loops)
 
 
 def _packed_tree(tree: Any, steps: Steps | None) -> Record:

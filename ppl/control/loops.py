@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ArgumentError, ArgumentTypeError, ShapeError
+from ppl._region import LoopAxis
 from ppl._sites import handlers_in_use
 from ppl._typing import Array
 from ppl.control._regions import (
@@ -18,6 +19,7 @@ from ppl.control._regions import (
     Steps,
     Uncounted,
     absorb,
+    loop_axis,
     looped,
     packed,
     run_inside,
@@ -35,6 +37,8 @@ def scan(
     history: int = 1,
     *,
     unroll: int = 1,
+    name: str | None = None,
+    coords: Sequence[Any] | None = None,
 ) -> tuple[Any, Any]:
     """Loop over the leading dim of `xs`, as `jax.lax.scan`, with statements inside.
 
@@ -52,17 +56,33 @@ def scan(
         reverse: Whether to go from the last slice to the first.
         history: How many steps back a discrete site is looked at when enumerated.
         unroll: How many steps the compiled loop does at once.
+        name: Names the axis of the steps in labelled results, as a plate's name does;
+            "scan" if None.
+        coords: Labels of the steps for labelled results, in the order of `xs`.
 
     Returns:
         The last carry, and the outputs stacked along a leading dim.
 
     Raises:
-        ArgumentError: There is no length, or it is not that of `xs`.
+        ArgumentError: There is no length, or it is not that of `xs` or of `coords`.
         ShapeError: The carry changes its shape, or a given value has the wrong one.
     """
     if history < 0:
         raise ArgumentError(f"scan: history must be >= 0, got {history}.")
-    count = _length(xs, length)
+    axis = loop_axis("scan", _length(xs, length), name, coords)
+    options = {"reverse": reverse, "unroll": unroll}
+    return _scanned(f, init, xs, axis, options)
+
+
+def _scanned(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    axis: LoopAxis,
+    options: dict[str, Any],
+) -> tuple[Any, Any]:
+    """`scan`, with the axis that it gives to its sites and options of JAX's."""
+    count = axis.size
     handlers, carry = handlers_in_use(), _Carry("scan", init)
     indices = jnp.arange(count, dtype=jnp.int32)
     xs = jax.tree.map(jnp.asarray, xs)
@@ -76,14 +96,14 @@ def scan(
         def body(value: Any, inputs: Any) -> tuple[Any, Any]:
             nonlocal unpack
             index, x, parts = inputs
-            region = Steps("scan", count, index, slices, parts)
+            region = Steps(axis, index, slices, parts)
             out, gathered = run_inside(region, handlers, f, value, x)
             new, y = _pair(out)
             arrays, unpack = packed(gathered, region)
             return carry.after(new), (y, arrays)
 
-        options: Any = {"length": count, "reverse": reverse, "unroll": unroll}
-        return jax.lax.scan(body, carry.first, (indices, xs, parts), **options)
+        inputs = indices, xs, parts
+        return jax.lax.scan(body, carry.first, inputs, length=count, **options)
 
     ready = carry.settled(run)
     last, (ys, arrays) = looped(handlers, count, slices, ready, run)
@@ -186,12 +206,18 @@ def _as(value: Any, dtype: Any) -> Array:
 
 
 def fori_loop(
-    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any
+    lower: Any,
+    upper: Any,
+    body_fun: Callable[[Any, Any], Any],
+    init_val: Any,
+    *,
+    name: str | None = None,
+    coords: Sequence[Any] | None = None,
 ) -> Any:
     """Run `val = body_fun(i, val)` for i from `lower` to below `upper`.
 
-    Where both bounds are numbers its sites are those of `scan`; else they are those of
-    `while_loop`, which can only be drawn.
+    Where both bounds are numbers its sites are those of `scan`, and so are `name` and
+    `coords`; else they are those of `while_loop`, which can only be drawn.
     """
     bounds = lower, upper
     if any(isinstance(bound, Tracer) for bound in bounds):
@@ -202,7 +228,10 @@ def fori_loop(
             start,
         )[1]
     indices = jnp.arange(int(lower), max(int(lower), int(upper)))
-    return scan(lambda val, i: (body_fun(i, val), None), init_val, indices)[0]
+    axis = loop_axis("fori_loop", len(indices), name, coords)
+    return _scanned(
+        lambda val, i: (body_fun(i, val), None), init_val, indices, axis, {}
+    )[0]
 
 
 def while_loop(
