@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ppl._flow import members, own
 from ppl._typing import Array
 from ppl.checks._flow import abstract_position, by_site
-from ppl.checks._probe import affordable, points, quickly
+from ppl.checks._probe import affordable, points, quickly, usable
 from ppl.checks._report import Finding
 from ppl.checks._steps import Step, steps, with_numbers
 from ppl.target import LogDensity, Traced
@@ -82,8 +81,7 @@ def _value(density: LogDensity, position: Array) -> Array:
 
 
 def _segments(dim: int, drawn: np.ndarray) -> _Lines:
-    usable = drawn[np.isfinite(drawn).all(axis=1)]
-    trial = np.concatenate([points(dim), usable.astype(jnp.result_type(float))])
+    trial = np.concatenate([points(dim), usable(drawn)])
     rng = np.random.default_rng(3)
     pairs = rng.integers(len(trial), size=(2, _LINES))
     pairs[1] += pairs[0] == pairs[1]
