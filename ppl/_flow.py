@@ -87,6 +87,22 @@ def joined(several: Iterable[Reach]) -> Reach:
     return reduce(or_, several, Reach())
 
 
+def entered(equation: Any, inputs: list[Reach]) -> list[tuple[Any, list[Reach]]]:
+    """The bodies of a scan or of branches, each with what its inputs depend on."""
+    params = equation.params
+    match equation.primitive.name:
+        case "scan":
+            first, end = (
+                params["num_consts"],
+                params["num_consts"] + params["num_carry"],
+            )
+            carry = _through_scan(params, inputs)[: end - first]
+            return [(params["jaxpr"], [*inputs[:first], *carry, *inputs[end:]])]
+        case "cond":
+            return [(branch, inputs[1:]) for branch in params["branches"]]
+    return []
+
+
 def _through(equation: Any, inputs: list[Reach]) -> list[Reach]:
     """What the outputs of one equation depend on."""
     name, params = equation.primitive.name, equation.params

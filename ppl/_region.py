@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ppl._errors import PPLError
 from ppl._typing import Key
+
+
+@dataclass(frozen=True, eq=False)
+class LoopAxis:
+    """The axis that a loop puts in front of its sites; each loop has its own.
+
+    Attributes:
+        what: The construct.
+        size: Number of steps.
+        name: In labelled results, if it was given one.
+        coords: Labels of the steps, likewise.
+    """
+
+    what: str
+    size: int
+    name: str | None = None
+    coords: Any = None
 
 
 class AbstractRegion(ABC):

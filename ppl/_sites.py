@@ -24,7 +24,7 @@ from ppl._errors import (
 )
 from ppl._fitting import fitted
 from ppl._pytree import replace
-from ppl._region import AbstractRegion
+from ppl._region import AbstractRegion, LoopAxis
 from ppl._typing import Array, Key
 from ppl.distributions import constraints
 from ppl.distributions._parameters import CHECK_AT_CONSTRUCTION
@@ -48,7 +48,8 @@ class Site:
     """A statement on its way through the handlers, and, with a value, its result.
 
     A site can be read as NumPyro's messages are: `site["value"]`, `site["fn"]`,
-    `site["type"]`, `site["is_observed"]`, and so on for every field.
+    `site["type"]`, `site["is_observed"]`, and so on for every field. `loops` are those
+    around it, each with the (negative) dim that it has given to the site.
     """
 
     type: ClassVar[str]
@@ -56,6 +57,7 @@ class Site:
     value: Any = None
     plates: tuple[PlateFrame, ...] = ()
     line: str = ""
+    loops: tuple[tuple[int, LoopAxis], ...] = ()
 
     def resolve(self) -> Self:
         """The default action, for when no handler is left."""
@@ -240,6 +242,14 @@ class MaskRequest(Site):
 
 
 @dataclass(frozen=True)
+class ObservedRequest(Site):
+    """A question, with the site: whether a handler around will make it observed."""
+
+    type: ClassVar[str] = "observed_request"
+    site: Any = None
+
+
+@dataclass(frozen=True)
 class Subsample(Site):
     """Data to be indexed by the surrounding plates."""
 
@@ -307,6 +317,9 @@ class Handler:
         """Prepare this copy for one run; the result is what `with … as` gives."""
         return self
 
+    def end(self) -> None:
+        """Look back on a run of this copy that has ended without an error."""
+
     def handle(self, site: Any) -> Any:
         """Turn a site into its result; the default forwards it unchanged."""
         return perform(site)
@@ -348,18 +361,20 @@ class Handler:
         given = entered.start()
         checks = CHECK_AT_CONSTRUCTION.set(False)  # the statements check, with names
         token = _STACK.set((*_STACK.get(), entered))
-        _EXITS.set((*_EXITS.get(), (self, checks, token)))
+        _EXITS.set((*_EXITS.get(), (self, entered, checks, token)))
         return given
 
     def __exit__(self, *exc: object) -> None:
-        exits = list(_EXITS.get())
-        while exits:
-            entered, checks, token = exits.pop()
-            if entered is self:  # entries after ours were left without an exit
+        exits, ended = list(_EXITS.get()), None
+        while exits and ended is None:
+            handler, entered, checks, token = exits.pop()
+            if handler is self:  # entries after ours were left without an exit
                 _STACK.reset(token)
                 CHECK_AT_CONSTRUCTION.reset(checks)
-                break
+                ended = entered
         _EXITS.set(tuple(exits))
+        if ended is not None and exc[:1] in ((), (None,)):
+            ended.end()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the wrapped model under this handler; without one, wrap what is given."""

@@ -17,7 +17,7 @@ from jax.core import Tracer
 from ppl._counts import as_count
 from ppl._errors import LeakedSiteError, PPLWarning, warn
 from ppl._flow import followed, joined, members, own
-from ppl._sites import Deterministic, Sample
+from ppl._sites import Sample
 from ppl._typing import Array, Key
 from ppl.arguments import Arguments
 from ppl.constant_arguments import with_constants_where_needed
@@ -276,9 +276,7 @@ def _survey(
         sites, guided = visited(task, data, key, values, params, shapes)
         refuse_strangers(task, inputs.values, sites, guided)
         given = {*values, *guided}
-        for name, site in sites.items():
-            if isinstance(site, Sample | Deterministic):
-                infos[name] = described(site)
+        infos.update(described(sites))
         drawn = {
             name: site
             for name, site in sites.items()

@@ -194,7 +194,7 @@ def _labels(
     for name, info in sites.items():
         names = info.dims
         dims[name] = names[: len(names) - info.event_dim] if of_batch else names
-        for plate in info.plates:
+        for plate in info.around:
             if plate.coords is not None:
                 coords[plate.name] = np.asarray(plate.coords)
     return dims, coords

@@ -26,6 +26,7 @@ from ppl._sites import (
     KeyRequest,
     MaskRequest,
     Mutable,
+    ObservedRequest,
     Param,
     PlateEntry,
     PlateFrame,
@@ -46,6 +47,7 @@ __all__ = [
     "KeyRequest",
     "MaskRequest",
     "Mutable",
+    "ObservedRequest",
     "Param",
     "PlateEntry",
     "PlateFrame",
@@ -108,19 +110,24 @@ def sample(
         rng_key: A key for this draw, else the `seed` handler gives one.
         sample_shape: Extra leading batch dims for `fn`.
         infer: Hints for inference algorithms.
-        obs_mask: Where `obs` is observed, boolean over the batch; the rest is missing,
+        obs_mask: Where `obs` is observed, boolean over the batch, or of the shape of
+            `obs` where single coordinates of events are missing; the rest is missing,
             whatever stands there, and is latent: see below.
 
     With `obs_mask` there are three sites. `{name}_observed` has the density of what is
     observed; `{name}_unobserved` is a latent draw from `fn` for every entry, of which
     those at observed entries have no part in anything and so leave the posterior as it
-    is; `name` records both put together, which is what is returned.
+    is; `name` records both put together, which is what is returned. Coordinates of
+    normal vectors are drawn from their law given the others. Of another law on the
+    reals they are unknowns that have no draws but in the posterior; then
+    `{name}_observed` is the log density of the completed value, as a factor.
 
     Returns:
         The value, of shape `fn.shape()` as expanded by the plates.
 
     Raises:
         ArgumentTypeError: `name` is no string or `fn` no distribution.
+        ModelError: Single coordinates are missing of a law that is not on the reals.
         ParameterError: A concrete parameter of `fn` breaks its constraint.
         ShapeError: The observed value does not fit `fn` and the plates.
         RandomnessError: There is no value and no random key.
@@ -165,9 +172,12 @@ def _partly_observed(
             value=obs_mask,
             hint="True where the value is observed, as ~jnp.isnan(obs).",
         )
+    given = as_data(obs, name)
+    if fn.event_dim and jnp.shape(mask) == jnp.shape(given):
+        whole = fn.expand_by(options.pop("sample_shape"))
+        return _known_in_part(name, whole, jnp.asarray(given), mask, options)
     drawn = sample(f"{name}_unobserved", fn, **options)
     event_dim = fn.event_dim
-    given = as_data(obs, name)
     of_event = jnp.reshape(mask, (*jnp.shape(mask), *[1] * event_dim))
     try:
         value = jnp.where(of_event, given, drawn)
@@ -179,13 +189,34 @@ def _partly_observed(
             f"draws of shape {jnp.shape(drawn)} with {event_dim} event dims.",
             site=name,
             value=jnp.shape(mask),
-            hint="obs_mask has the batch shape; one of coordinates of an event is not "
-            "known.",
+            hint="obs_mask has the batch shape, or else it and obs have that of the "
+            "draws.",
         )
     feasible = fn.support.feasible_like(value)
     seen = jnp.where(of_event, given, feasible)
     observed = f"{name}_observed"
     sample(observed, fn.mask(mask), obs=seen, infer=options["infer"])
+    return deterministic(name, value)
+
+
+def _known_in_part(
+    name: str, fn: Any, given: Any, mask: Any, options: dict[str, Any]
+) -> Any:
+    """Events of which single coordinates are missing."""
+    missing = importlib.import_module("ppl._missing")  # rarely needed
+    law, seen_of = missing.split(name, fn, given, jnp.asarray(mask))
+    drawn = sample(f"{name}_unobserved", law, **options)
+    if jnp.shape(drawn) != given.shape:
+        raise ShapeError(
+            f"obs and obs_mask have shape {given.shape}, but draws of the site have "
+            f"{jnp.shape(drawn)}.",
+            site=name,
+            value=given.shape,
+            hint="A mask of coordinates, and obs, have the whole shape of the value.",
+        )
+    value = jnp.where(mask, given, drawn)
+    observed, seen = seen_of(value)
+    sample(f"{name}_observed", observed, obs=seen, infer=options["infer"])
     return deterministic(name, value)
 
 

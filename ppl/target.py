@@ -19,13 +19,14 @@ import numpy as np
 
 from ppl._gather import has_group_gathers, with_fast_gathers
 from ppl._pytree import pytree, replace, static
+from ppl._region import LoopAxis
 from ppl._sites import Deterministic, PlateFrame, Sample, Site
 from ppl._typing import Array, Model, Shape
 from ppl.arguments import Arguments
 from ppl.constant_arguments import with_constants_where_needed
 from ppl.distributions.constraints import shape_of
 from ppl.distributions.transforms import biject_to
-from ppl.layout import Entry, Layout, SiteInfo
+from ppl.layout import Entry, Layout, SiteInfo, loop_names
 from ppl.visiting import (
     Visit,
     family_of,
@@ -193,7 +194,7 @@ class Traced:
         density: The target.
         sites: What the trace tells of each site, by name.
         params: Names and lines of `param` statements without a given value.
-        plates: Frames of the plates, by name.
+        plates: Frames of the plates, and of loops as if they were some, by name.
     """
 
     density: LogDensity
@@ -243,14 +244,13 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         args, kwargs = arguments.rebuild(leaves)
         with Visit(value_of) as visited:
             model(*args, **kwargs)
+        sites.update(described(visited.sites))
         for name, site in visited.sites.items():
             if site.type == "param" and site.value is None:
                 params[name] = site.line
-            if isinstance(site, Sample | Deterministic):
-                sites[name] = described(site)
             if isinstance(site, Sample) and name in free_names:
                 shape = shape_of(site.value)
-                free = () if sites[name].is_discrete else None
+                free = () if site.fn.support.is_discrete else None
                 if free is None:
                     free = biject_to(site.fn.support).inverse_shape(shape)
                 shapes[name] = (shape, tuple(free))
@@ -273,13 +273,22 @@ def _traced(model: Model, arguments: Arguments, data: tuple[Any, ...]) -> Traced
         large=_large(sizes),
     )
     plates: dict[str, PlateFrame] = {}
-    for frame in (frame for site in sites.values() for frame in site.plates):
+    for frame in (frame for site in sites.values() for frame in site.around):
         plates.setdefault(frame.name, frame)
     return Traced(LogDensity(data, spec), sites, params, plates)
 
 
-def described(site: Sample | Deterministic) -> SiteInfo:
-    """What a trace tells of a site."""
+def described(sites: Mapping[str, Site]) -> dict[str, SiteInfo]:
+    """What a trace tells of its sample and deterministic sites."""
+    names = loop_names(sites)
+    return {
+        name: _described(site, names)
+        for name, site in sites.items()
+        if isinstance(site, Sample | Deterministic)
+    }
+
+
+def _described(site: Sample | Deterministic, names: dict[LoopAxis, str]) -> SiteInfo:
     sample = site if isinstance(site, Sample) else None
     return SiteInfo(
         name=site.name,
@@ -290,6 +299,10 @@ def described(site: Sample | Deterministic) -> SiteInfo:
         is_observed=bool(sample and sample.is_observed),
         is_discrete=bool(sample and sample.fn.support.is_discrete),
         plates=site.plates,
+        loops=tuple(
+            PlateFrame(names[axis], dim, axis.size, axis.size, axis.coords)
+            for dim, axis in site.loops
+        ),
         line=site.line,
     )
 

@@ -21,6 +21,7 @@ LAYERS = {
     "ppl.nn": 0,
     "ppl.distributions": 1,
     "ppl._fitting": 2,
+    "ppl._missing": 2,
     "ppl._recording": 2,
     "ppl._sites": 2,
     "ppl.primitives": 2,

@@ -14,16 +14,14 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxpr_as_fun
 
-from ppl._flow import followed, members, own
+from ppl._flow import members, own
 from ppl._typing import Array
 from ppl.checks._flow import abstract_position, by_site
-from ppl.checks._probe import affordable, points, quickly
+from ppl.checks._probe import affordable, points, quickly, usable
 from ppl.checks._report import Finding
-from ppl.checks._steps import Step, steps
+from ppl.checks._steps import Step, steps, with_numbers
 from ppl.target import LogDensity, Traced
 
 _LINES = 24
@@ -46,7 +44,7 @@ def jump_findings(
     """
     density = traced.density
     program = jax.make_jaxpr(_value)(density, abstract_position(density))
-    found = list(steps(program.jaxpr, program.jaxpr.invars[-1]))
+    found = _steps_in(program)
     if not found:
         return
     along = _segments(density.layout.size, drawn)
@@ -83,8 +81,7 @@ def _value(density: LogDensity, position: Array) -> Array:
 
 
 def _segments(dim: int, drawn: np.ndarray) -> _Lines:
-    usable = drawn[np.isfinite(drawn).all(axis=1)]
-    trial = np.concatenate([points(dim), usable.astype(jnp.result_type(float))])
+    trial = np.concatenate([points(dim), usable(drawn)])
     rng = np.random.default_rng(3)
     pairs = rng.integers(len(trial), size=(2, _LINES))
     pairs[1] += pairs[0] == pairs[1]
@@ -106,8 +103,10 @@ class _Lines:
         """Densities (lines, points), and between which of them a step changes."""
         at = np.linspace(self.low, self.high, _CELLS + 1, axis=1)
         made = _along(density, self.starts, self.ends, at.astype(self.starts.dtype))
-        values, results = (np.asarray(v) for v in made)
-        differs = results[:, 1:, number] != results[:, :-1, number]
+        values, numbers = (np.asarray(v) for v in made)
+        results, performed = numbers[..., number, 0], numbers[..., number, 1]
+        differs = results[:, 1:] != results[:, :-1]
+        differs &= performed[:, 1:] == performed[:, :-1]
         finite = np.isfinite(values)
         return values, differs & finite[:, 1:] & finite[:, :-1]
 
@@ -165,7 +164,7 @@ def _clear_jump(values: np.ndarray, differs: np.ndarray, before: float) -> float
 def _along(
     density: LogDensity, starts: Array, ends: Array, at: Array
 ) -> tuple[Array, Array]:
-    """Densities (lines, points) and a number for each step's result there."""
+    """Densities (lines, points) and the numbers of all steps there."""
 
     def one(start: Array, end: Array, t: Array) -> tuple[Array, Array]:
         return _with_steps(density, start + t * (end - start))
@@ -176,35 +175,20 @@ def _along(
 
 def _with_steps(density: LogDensity, position: Array) -> tuple[Array, Array]:
     program = jax.make_jaxpr(partial(_value, density))(position)
-    jaxpr = program.jaxpr
-    found = list(steps(jaxpr, jaxpr.invars[-1]))
-    outputs = [out for s in found for out in jaxpr.eqns[s.place].outvars[:1]]
-    shown = jaxpr.replace(outvars=[*jaxpr.outvars, *outputs])
-    made = jaxpr_as_fun(program.replace(jaxpr=shown))(position)
-    return made[0], jnp.stack([_number(result) for result in made[1:]])
+    made, numbers = with_numbers(program, [position], _steps_in(program))
+    return made[0], numbers
 
 
-def _number(result: Any) -> Array:
-    """One number that changes with any element."""
-    weights = 1.0 + jnp.arange(result.size) % 97
-    return jnp.sum(weights * result.reshape(-1).astype(weights.dtype))
+def _steps_in(program: Any) -> list[Step]:
+    """The steps in a closed jaxpr whose last input is the position."""
+    return list(steps(program.jaxpr, [(program.jaxpr.invars[-1], own(0))]))
 
 
 def _behind(density: LogDensity, step: Step) -> tuple[str, ...]:
     """The latents that a step's result depends on."""
     names = [entry.name for entry in density.layout.entries]
     program, inputs = by_site(density, lambda visited: visited[0])
-    read = followed(program, ((v, own(i)) for i, v in enumerate(inputs)))
-    for equation in _same(program, step):
-        return members(read(equation.outvars[0]).any, names)
+    for same in steps(program, ((v, own(i)) for i, v in enumerate(inputs))):
+        if (same.name, same.line) == (step.name, step.line):
+            return members(same.behind.any, names)
     return ()
-
-
-def _same(program: Any, step: Step) -> Iterator[Any]:
-    """The equations of a like program that are written in the same place."""
-    found = [s for v in program.invars for s in steps(program, v)]
-    yield from (
-        program.eqns[s.place]
-        for s in sorted(found)
-        if (s.name, s.line) == (step.name, step.line)
-    )

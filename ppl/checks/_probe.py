@@ -43,6 +43,11 @@ def points(dim: int) -> np.ndarray:
     return spread.astype(jnp.result_type(float))
 
 
+def usable(drawn: np.ndarray) -> np.ndarray:
+    """The draws, (draws, dim), without those that are no numbers, as positions."""
+    return drawn[np.isfinite(drawn).all(axis=1)].astype(jnp.result_type(float))
+
+
 @pytree
 class Findings:
     """What is wrong at each point; columns are sites, parameter checks, given values.

@@ -9,7 +9,7 @@ import numpy as np
 
 from ppl._errors import ModelError
 from ppl._typing import Array
-from ppl.checks._probe import affordable, points, quickly
+from ppl.checks._probe import affordable, points, quickly, usable
 from ppl.checks._report import Finding, of_error
 from ppl.checks._starts import gradient_trouble
 from ppl.target import LogDensity, Traced
@@ -67,12 +67,12 @@ def _positions(traced: Traced, drawn: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng(1)
         more = rng.uniform(-2.0, 2.0, (2 * dim + 16, dim)).astype(trial.dtype)
         trial = np.concatenate([trial, more])
-    usable = drawn[np.isfinite(drawn).all(axis=1)][:_FROM_PRIOR]
+    drawn = usable(drawn)[:_FROM_PRIOR]
     count = affordable(traced.density, _FROM_PRIOR)
-    if not len(usable) or not count:
+    if not len(drawn) or not count:
         return trial
-    rows = np.arange(count) % len(usable)  # always as many: one program
-    return np.concatenate([trial, usable[rows].astype(trial.dtype)])
+    rows = np.arange(count) % len(drawn)  # always as many: one program
+    return np.concatenate([trial, drawn[rows]])
 
 
 def _may_be_flat(traced: Traced) -> bool:

@@ -7,8 +7,10 @@ one more leading dim (`Handler.absorb`).
 
 Values that handlers have for all steps go into the loop as its inputs, so that JAX
 slices them and the gradient of a slice costs no more than the slice. Which values these
-are is known only when the body has run: so it is traced abstractly before, and the
-values that are asked for are remembered in their order.
+are is known only when the body has been traced: the values that it asks for are
+remembered in their order, and if there are any, it is traced again. What is inside of a
+body that may be traced again is traced once there: the work grows with the depth of
+nested loops, and not with a power of it.
 """
 
 from __future__ import annotations
@@ -20,9 +22,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.extend.core import jaxpr_as_fun
 
-from ppl._errors import ControlFlowError, ModelError, ShapeError
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ControlFlowError,
+    ModelError,
+    ShapeError,
+)
 from ppl._pytree import replace
+from ppl._region import LoopAxis
 from ppl._sites import only
 from ppl._typing import Array, Key
 from ppl.distributions.constraints import shape_of
@@ -42,14 +52,22 @@ Record = tuple[list[Array], Callable[[list[Array]], Any]]
 
 
 class Slices:
-    """Values for all steps of a loop that its body asks for, in that order."""
+    """Values for all steps of a loop that its body asks for, in that order.
+
+    Attributes:
+        arrays: The values.
+        asked: For each time that it asks, the name of the site and the value's place.
+        incomplete: Whether the body, or a loop in it, asked for what was no input.
+    """
 
     def __init__(self):
         self.arrays: list[Any] = []
         self.asked: list[tuple[str, int]] = []
+        self.incomplete = False
 
     def slot(self, value: Any, name: str) -> None:
         """Remember that the body asks for `value` of site `name`."""
+        self.incomplete = True
         known = (i for i, a in enumerate(self.arrays) if a is value)
         place = next(known, len(self.arrays))
         if place == len(self.arrays):
@@ -82,24 +100,22 @@ class Steps(AbstractRegion):
     """One step of a loop of known length, or one member of a mapped function.
 
     Attributes:
-        what: The construct, for messages.
-        length: Number of steps.
+        axis: What the loop puts in front of its sites.
         index: Of this step, int32 ().
         slices: What the body asks for.
-        parts: This step's part of each of the arrays in `slices`; None while the body
-            is traced to see what it asks for.
+        parts: This step's part of each of the arrays in `slices`; None while nobody
+            knows which the body asks for.
     """
 
     def __init__(
         self,
-        what: str,
-        length: int,
+        axis: LoopAxis,
         index: Array,
         slices: Slices,
         parts: list[Array] | None = None,
     ):
-        self.what = what
-        self.length = length
+        self.axis = axis
+        self.length = axis.size
         self.index = index
         self.slices = slices
         self.parts = parts
@@ -128,21 +144,18 @@ class Steps(AbstractRegion):
         least = self.length if least is None else least
         if not shape or not least <= shape[0] <= self.length:
             raise ShapeError(
-                f"a value of shape {shape} is given to a site inside of {self.what} "
-                f"with {self.length} steps.",
+                f"a value of shape {shape} is given to a site inside of "
+                f"{self.axis.what} with {self.length} steps.",
                 site=name,
                 value=shape,
                 hint="Its leading dim must be that of the steps, "
                 f"({self.length}, *shape of one step).",
             )
-        if self.parts is None:
-            self.slices.slot(value, name)
-            like = jnp.asarray(value)
-            none = self.index.astype(like.dtype)
-            return jnp.broadcast_to(none, shape[1:])  # a tracer of the right kind
         asked = self.slices.asked
         met, self.met = self.met, self.met + 1
-        if met < len(asked) and asked[met][0] == name:
+        if self.parts is None:
+            self.slices.slot(value, name)
+        elif met < len(asked) and asked[met][0] == name:
             return self.parts[asked[met][1]]
         value = jnp.asarray(value)
         return jax.lax.dynamic_index_in_dim(value, self.index, 0, keepdims=False)
@@ -227,6 +240,64 @@ def absorb(handlers: tuple[Handler, ...], gathered: list[Any]) -> None:
         handler.absorb(own)
 
 
+def loop_axis(what: str, size: int, name: Any, coords: Any) -> LoopAxis:
+    """The axis of a loop's sites.
+
+    Raises:
+        ArgumentTypeError: The name is no string.
+        ArgumentError: There are not as many labels as steps.
+    """
+    if name is not None and not isinstance(name, str):
+        raise ArgumentTypeError(
+            f"{what}: name must be a string, got {name!r}.",
+            value=name,
+            hint="It names the axis in labelled results.",
+        )
+    if coords is not None and len(coords) != size:
+        raise ArgumentError(
+            f"{what}: {len(coords)} coords for {size} steps.",
+            value=coords,
+            hint="Give one label for each step.",
+        )
+    return LoopAxis(what, size, name, coords)
+
+
+def staged(run: Callable[[], Any]) -> Callable[[], Any]:
+    """`run`, traced now and computed when it is called."""
+
+    def anew() -> Any:  # a function that JAX has traced once it does not trace again
+        return run()
+
+    program, shapes = jax.make_jaxpr(anew, return_shape=True)()
+    structure = jax.tree.structure(shapes)
+    return lambda: structure.unflatten(jaxpr_as_fun(program)())
+
+
+def looped(
+    handlers: tuple[Handler, ...],
+    length: int,
+    slices: Slices,
+    ready: Callable[[], Any],
+    again: Callable[[list[Array]], Any],
+) -> Any:
+    """The result of a loop, whose body is traced again if it lacks inputs.
+
+    Args:
+        handlers: Those around the loop.
+        length: Number of steps.
+        slices: What the body has asked for.
+        ready: Computes the loop as it has been traced, without these inputs.
+        again: Computes it with these inputs.
+    """
+    regions = {region for handler in handlers for region in handler.regions}
+    unsure = [r for r in regions if isinstance(r, Steps) and r.parts is None]
+    for around in unsure:  # they are traced again, and this one with them
+        around.slices.incomplete |= slices.incomplete
+    if unsure or not slices.incomplete:
+        return ready()
+    return again(slices.whole(length))
+
+
 # --- sites as arrays ------------------------------------------------------------------
 
 
@@ -276,8 +347,10 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
                 if shape_of(own) or isinstance(own, Tracer) or steps is None:
                     parts[name] = jnp.broadcast_to(own, batch)
             site = replace(leaf, rng_key=None, **dict.fromkeys(parts))
+            site = _with_axis(site, len(batch), steps)
         case Deterministic():
-            parts, site = {"value": leaf.value}, leaf
+            parts = {"value": leaf.value}
+            site = _with_axis(leaf, np.ndim(leaf.value), steps)
         case Param():
             # of all steps alike, as `seed` gives it one key
             value, rebuild = _packed_tree(leaf.value, None)
@@ -295,6 +368,14 @@ def _packed_leaf(leaf: Any, steps: Steps | None) -> Record:
             return _packed_tree(leaf, steps)
     arrays, rebuild = _packed_tree(parts, steps)
     return arrays, lambda stacked: replace(site, **rebuild(stacked))
+
+
+def _with_axis(site: Any, ndim: int, steps: Steps | None) -> Any:
+    """A site that gets one more dim, in front of `ndim`, from a loop."""
+    if steps is None:
+        return site
+    loops = ((-ndim - 1, steps.axis), *site.loops)
+    return replace(site, loops=loops)
 
 
 def _packed_tree(tree: Any, steps: Steps | None) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from ppl._errors import ArgumentError, ArgumentTypeError, ShapeError
+from ppl._region import LoopAxis
 from ppl._sites import handlers_in_use
 from ppl._typing import Array
 from ppl.control._regions import (
@@ -18,8 +19,11 @@ from ppl.control._regions import (
     Steps,
     Uncounted,
     absorb,
+    loop_axis,
+    looped,
     packed,
     run_inside,
+    staged,
 )
 from ppl.distributions.constraints import shape_of
 
@@ -33,6 +37,8 @@ def scan(
     history: int = 1,
     *,
     unroll: int = 1,
+    name: str | None = None,
+    coords: Sequence[Any] | None = None,
 ) -> tuple[Any, Any]:
     """Loop over the leading dim of `xs`, as `jax.lax.scan`, with statements inside.
 
@@ -50,53 +56,69 @@ def scan(
         reverse: Whether to go from the last slice to the first.
         history: How many steps back a discrete site is looked at when enumerated.
         unroll: How many steps the compiled loop does at once.
+        name: Names the axis of the steps in labelled results, as a plate's name does;
+            "scan" if None.
+        coords: Labels of the steps for labelled results, in the order of `xs`.
 
     Returns:
         The last carry, and the outputs stacked along a leading dim.
 
     Raises:
-        ArgumentError: There is no length, or it is not that of `xs`.
+        ArgumentError: There is no length, or it is not that of `xs` or of `coords`.
         ShapeError: The carry changes its shape, or a given value has the wrong one.
     """
     if history < 0:
         raise ArgumentError(f"scan: history must be >= 0, got {history}.")
-    count = _length(xs, length)
-    handlers, slices = handlers_in_use(), Slices()
-    init, xs = jax.tree.map(jnp.asarray, (init, xs))
+    axis = loop_axis("scan", _length(xs, length), name, coords)
+    options = {"reverse": reverse, "unroll": unroll}
+    return _scanned(f, init, xs, axis, options)
 
-    def step(carry: Any, x: Any, region: Steps) -> tuple[Any, Any, list[Any]]:
-        out, gathered = run_inside(region, handlers, f, carry, x)
-        if not (isinstance(out, tuple) and len(out) == 2):
-            raise ArgumentTypeError(
-                f"scan: f must return a carry and an output, got {type(out).__name__}.",
-                value=out,
-                hint="End it with `return carry, y`.",
-            )
-        return (*out, gathered)
 
-    def look(index: Array, carry: Any, xs: Any) -> Any:
-        x = jax.tree.map(lambda a: jnp.zeros(a.shape[1:], a.dtype), xs)
-        x = jax.tree.map(lambda a: a + index.astype(a.dtype), x)
-        return step(carry, x, Steps("scan", count, index, slices))[0]
+def _scanned(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    axis: LoopAxis,
+    options: dict[str, Any],
+) -> tuple[Any, Any]:
+    """`scan`, with the axis that it gives to its sites and options of JAX's."""
+    count = axis.size
+    handlers, carry = handlers_in_use(), _Carry("scan", init)
+    indices = jnp.arange(count, dtype=jnp.int32)
+    xs = jax.tree.map(jnp.asarray, xs)
+    slices, unpack = Slices(), None
 
-    after = jax.eval_shape(look, jnp.int32(0), init, xs)
-    init = _like_after(init, after)
-    unpack: Any = None
+    def run(parts: Any = None) -> Any:
+        nonlocal slices
+        if parts is None:
+            slices = Slices()
 
-    def body(carry: Any, inputs: Any) -> tuple[Any, Any]:
-        nonlocal unpack
-        index, x, parts = inputs
-        region = Steps("scan", count, index, slices, parts)
-        new, y, gathered = step(carry, x, region)
-        arrays, unpack = packed(gathered, region)
-        return _of_dtype(new, carry), (y, arrays)
+        def body(value: Any, inputs: Any) -> tuple[Any, Any]:
+            nonlocal unpack
+            index, x, parts = inputs
+            region = Steps(axis, index, slices, parts)
+            out, gathered = run_inside(region, handlers, f, value, x)
+            new, y = _pair(out)
+            arrays, unpack = packed(gathered, region)
+            return carry.after(new), (y, arrays)
 
-    inputs = jnp.arange(count, dtype=jnp.int32), xs, slices.whole(count)
-    carry, (ys, arrays) = jax.lax.scan(
-        body, init, inputs, length=count, reverse=reverse, unroll=unroll
-    )
-    absorb(handlers, unpack(arrays))
-    return carry, ys
+        inputs = indices, xs, parts
+        return jax.lax.scan(body, carry.first, inputs, length=count, **options)
+
+    ready = carry.settled(run)
+    last, (ys, arrays) = looped(handlers, count, slices, ready, run)
+    absorb(handlers, unpack(arrays))  # type: ignore[misc]
+    return last, ys
+
+
+def _pair(out: Any) -> tuple[Any, Any]:
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise ArgumentTypeError(
+            f"scan: f must return a carry and an output, got {type(out).__name__}.",
+            value=out,
+            hint="End it with `return carry, y`.",
+        )
+    return out
 
 
 def _length(xs: Any, length: int | None) -> int:
@@ -128,41 +150,74 @@ def _length(xs: Any, length: int | None) -> int:
     return found.pop()
 
 
-def _like_after(init: Any, after: Any) -> Any:
-    """The first carry, with the dtypes that the carry has after a step.
+class _Carry:
+    """What a loop carries: first of the dtypes that it has after a step.
+
+    Args:
+        what: The loop, for messages.
+        init: The first carry as it was given.
 
     Raises:
         ShapeError: A shape, or the structure, is another one after a step.
     """
-    before = jax.tree.structure(init)
-    if before != jax.tree.structure(after):
-        raise ShapeError(
-            f"scan: the carry has the structure {before} at the beginning and "
-            f"{jax.tree.structure(after)} after a step.",
-            hint="f must return a carry like the one that it takes.",
-        )
 
-    def alike(old: Array, new: Any) -> Array:
-        if old.shape != new.shape:
+    def __init__(self, what: str, init: Any):
+        self.what = what
+        # A weak dtype would be another one after a step, and JAX trace the body again.
+        self.first = jax.tree.map(lambda a: _as(a, jnp.asarray(a).dtype), init)
+        self.dtypes: Any = None
+
+    def after(self, new: Any) -> Any:
+        """The carry after a step, of the dtypes of the first."""
+        before, now = jax.tree.structure(self.first), jax.tree.structure(new)
+        if before != now:
             raise ShapeError(
-                f"scan: the carry has shape {old.shape} at the beginning and "
-                f"{new.shape} after a step.",
-                value=new.shape,
-                hint="Give init the shape that it has later, "
-                f"jnp.broadcast_to(init, {new.shape}).",
+                f"{self.what}: the carry has the structure {before} at the beginning "
+                f"and {now} after a step.",
+                hint="f must return a carry like the one that it takes.",
             )
-        return old.astype(jnp.promote_types(old.dtype, new.dtype))
+        self.dtypes = jax.tree.map(self._dtype, self.first, new)
+        return jax.tree.map(lambda a, b: _as(b, a.dtype), self.first, new)
 
-    return jax.tree.map(alike, init, after)
+    def _dtype(self, old: Array, new: Any) -> Any:
+        if old.shape != shape_of(new):
+            raise ShapeError(
+                f"{self.what}: the carry has shape {old.shape} at the beginning and "
+                f"{shape_of(new)} after a step.",
+                value=shape_of(new),
+                hint="Give init the shape that it has later, "
+                f"jnp.broadcast_to(init, {shape_of(new)}).",
+            )
+        return jnp.promote_types(old.dtype, jnp.result_type(new))
+
+    def settled(self, run: Callable[[], Any]) -> Callable[[], Any]:
+        """`run` as it has been traced when the first carry has the dtypes of later."""
+        while True:
+            ready = staged(run)
+            wider = jax.tree.map(_as, self.first, self.dtypes)
+            same = jax.tree.map(lambda a, b: a.dtype == b.dtype, self.first, wider)
+            if jax.tree.all(same):
+                return ready
+            self.first = wider
+
+
+def _as(value: Any, dtype: Any) -> Array:
+    return jax.lax.convert_element_type(value, dtype)
 
 
 def fori_loop(
-    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any
+    lower: Any,
+    upper: Any,
+    body_fun: Callable[[Any, Any], Any],
+    init_val: Any,
+    *,
+    name: str | None = None,
+    coords: Sequence[Any] | None = None,
 ) -> Any:
     """Run `val = body_fun(i, val)` for i from `lower` to below `upper`.
 
-    Where both bounds are numbers its sites are those of `scan`; else they are those of
-    `while_loop`, which can only be drawn.
+    Where both bounds are numbers its sites are those of `scan`, and so are `name` and
+    `coords`; else they are those of `while_loop`, which can only be drawn.
     """
     bounds = lower, upper
     if any(isinstance(bound, Tracer) for bound in bounds):
@@ -173,7 +228,10 @@ def fori_loop(
             start,
         )[1]
     indices = jnp.arange(int(lower), max(int(lower), int(upper)))
-    return scan(lambda val, i: (body_fun(i, val), None), init_val, indices)[0]
+    axis = loop_axis("fori_loop", len(indices), name, coords)
+    return _scanned(
+        lambda val, i: (body_fun(i, val), None), init_val, indices, axis, {}
+    )[0]
 
 
 def while_loop(
@@ -187,23 +245,17 @@ def while_loop(
     Raises:
         ControlFlowError: A site inside is observed, given a value, or needs a density.
     """
-    handlers = handlers_in_use()
+    handlers, carry = handlers_in_use(), _Carry("while_loop", init_val)
 
-    def guarded(f: Callable[[Any], Any], index: Array, val: Any) -> Any:
-        return run_inside(Uncounted(index), handlers, f, val)[0]
-
-    def test(at: tuple[Array, Any]) -> Any:
-        return guarded(cond_fun, *at)
+    def guarded(f: Callable[[Any], Any], at: tuple[Array, Any]) -> Any:
+        index, value = at
+        return run_inside(Uncounted(index), handlers, f, value)[0]
 
     def body(at: tuple[Array, Any]) -> tuple[Array, Any]:
-        new = guarded(body_fun, *at)
-        return at[0] + 1, _of_dtype(new, at[1])
+        return at[0] + 1, carry.after(guarded(body_fun, at))
 
-    init_val = jax.tree.map(jnp.asarray, init_val)
-    after = jax.eval_shape(lambda v: guarded(body_fun, jnp.int32(0), v), init_val)
-    init_val = _like_after(init_val, after)
-    return jax.lax.while_loop(test, body, (jnp.int32(0), init_val))[1]
+    def run() -> Any:
+        start = jnp.int32(0), carry.first
+        return jax.lax.while_loop(lambda at: guarded(cond_fun, at), body, start)[1]
 
-
-def _of_dtype(new: Any, like: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.asarray(a).astype(b.dtype), new, like)
+    return carry.settled(run)()

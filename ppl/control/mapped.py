@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,17 @@ import jax.numpy as jnp
 from ppl._errors import ShapeError
 from ppl._sites import handlers_in_use
 from ppl._typing import Array
-from ppl.control._regions import Once, Slices, Steps, absorb, packed, run_inside
+from ppl.control._regions import (
+    Once,
+    Slices,
+    Steps,
+    absorb,
+    loop_axis,
+    looped,
+    packed,
+    run_inside,
+    staged,
+)
 
 
 def vmap(
@@ -20,6 +30,9 @@ def vmap(
     in_axes: Any = 0,
     out_axes: Any = 0,
     axis_size: int | None = None,
+    *,
+    name: str | None = None,
+    coords: Sequence[Any] | None = None,
 ) -> Callable[..., Any]:
     """`fun` mapped over an axis of its arguments, as `jax.vmap`, statements inside.
 
@@ -31,8 +44,11 @@ def vmap(
         in_axes: As of `jax.vmap`: which axis of which argument.
         out_axes: Likewise of the results.
         axis_size: The size, where no argument is mapped over.
+        name: Names the mapped axis of the sites in labelled results; "vmap" if None.
+        coords: Labels of the members for labelled results.
 
     Raises:
+        ArgumentError: There are not as many `coords` as members.
         ShapeError: The arguments have no common size along their axes.
     """
 
@@ -40,23 +56,23 @@ def vmap(
     def mapped(*args: Any) -> Any:
         handlers, slices = handlers_in_use(), Slices()
         size = axis_size if axis_size is not None else _size(in_axes, args)
+        axis = loop_axis("vmap", size, name, coords)
         indices = jnp.arange(size, dtype=jnp.int32)
         axes = in_axes if isinstance(in_axes, tuple | list) else (in_axes,) * len(args)
         unpack: Any = None
 
         def member(index: Array, parts: Any, *args: Any) -> Any:
             nonlocal unpack
-            region = Steps("vmap", size, index, slices, parts)
+            region = Steps(axis, index, slices, parts)
             out, gathered = run_inside(region, handlers, fun, *args)
-            if parts is None:
-                return out
             arrays, unpack = packed(gathered, region)
             return out, arrays
 
-        each = jax.vmap(member, in_axes=(0, None, *axes))
-        jax.eval_shape(lambda i, a: each(i, None, *a), indices, args)
-        each = jax.vmap(member, (0, 0, *axes), out_axes=(out_axes, 0))
-        out, arrays = each(indices, slices.whole(size), *args)
+        def run(parts: Any = None) -> Any:
+            each = jax.vmap(member, (0, 0, *axes), out_axes=(out_axes, 0))
+            return each(indices, parts, *args)
+
+        out, arrays = looped(handlers, size, slices, staged(run), run)
         absorb(handlers, unpack(arrays))
         return out
 

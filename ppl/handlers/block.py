@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ppl._pytree import replace
+from ppl.handlers._names import AbstractNaming
 from ppl.primitives import (
     Deterministic,
-    Handler,
     Mutable,
+    ObservedRequest,
     Param,
     PlateEntry,
     Sample,
@@ -17,10 +19,11 @@ from ppl.primitives import (
 )
 
 
-class block(Handler):
+class block(AbstractNaming):
     """Do the default action of hidden sites here, so that no outer handler sees them.
 
-    Without options everything is hidden.
+    Without options everything is hidden. `hide` and `expose` may hold more names than
+    the model has; one that looks like a misspelt site is told in a warning.
 
     Args:
         fn: The model.
@@ -29,6 +32,9 @@ class block(Handler):
         expose_types: Types of sites ("sample", "param", …) that stay visible.
         expose: Names that stay visible; the rest is hidden.
     """
+
+    acts_on = ("sample", "param", "mutable", "deterministic", "plate")
+    lists_more = True
 
     def __init__(
         self,
@@ -44,12 +50,20 @@ class block(Handler):
         self.expose_types = expose_types
         self.expose = expose
 
+    def names(self) -> Iterable[str]:
+        """The names in the lists."""
+        return {*(self.hide or ()), *(self.expose or ())}
+
     def handle(self, site: Site) -> Site:
         """Resolve the site here if it is hidden."""
         match site:
             case Sample() | Param() | Mutable() | Deterministic() | PlateEntry():
+                self.meet(site)
                 if self._hidden(site):
                     return site.resolve()
+            case ObservedRequest(site=asked):
+                if self._hidden(replace(asked, name=site.name)):
+                    return site
         return perform(site)
 
     def _hidden(self, site: Site) -> bool:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 
 from ppl._errors import ArgumentError, ShapeError
 from ppl._pytree import replace
-from ppl.primitives import Handler, KeyRequest, Sample, Site, as_data, perform
+from ppl.handlers._names import AbstractNaming
+from ppl.primitives import (
+    Deterministic,
+    KeyRequest,
+    ObservedRequest,
+    Sample,
+    Site,
+    as_data,
+    perform,
+)
 
 
-class condition(Handler):
+class condition(AbstractNaming):
     """Turn sample sites into observed ones with the given values.
+
+    A name in `data` that no sample site of a whole run has is told in a warning: what
+    was to be observed is not.
 
     Args:
         fn: The model.
@@ -38,20 +50,37 @@ class condition(Handler):
         self.data = data
         self.condition_fn = condition_fn
 
+    def names(self) -> Iterable[str]:
+        """The names of the values."""
+        return self.data or ()
+
     def handle(self, site: Site) -> Site:
         """Mark the site observed on the way out."""
         match site:
             case Sample():
-                if self.data is not None:
-                    value = self.data.get(site.name)
-                    if value is not None:
-                        value = self._part(value, site)
-                else:
-                    value = self.condition_fn(site)  # type: ignore[misc]
+                self.meet(site)
+                value = self._value(site)
                 if value is not None:
                     value = as_data(value, site.name)
                     site = replace(site, value=value, is_observed=True)
+            case Deterministic():
+                self.meet(site)
+            case ObservedRequest(site=asked):
+                if self._given(replace(asked, name=site.name)) is not None:
+                    return replace(site, value=True)
         return perform(site)
+
+    def _given(self, site: Sample) -> Any:
+        """What is given for all steps of the site."""
+        if self.data is not None:
+            return self.data.get(site.name)
+        return self.condition_fn(site)  # type: ignore[misc]
+
+    def _value(self, site: Sample) -> Any:
+        value = self._given(site)
+        if value is None or self.data is None:
+            return value
+        return self._part(value, site)
 
     def _part(self, value: Any, site: Sample) -> Any:
         """What is given for this place; in a loop with more steps, drawn after that."""

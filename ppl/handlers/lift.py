@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -22,13 +22,16 @@ from ppl.distributions.constraints import Constraint, shape_of
 from ppl.distributions.distribution import Distribution
 from ppl.distributions.transforms.base import bare
 from ppl.distributions.transforms.monotone import ends_of
-from ppl.primitives import Handler, Param, PlateFrame, Sample, Site, perform
+from ppl.handlers._names import AbstractNaming
+from ppl.primitives import Param, PlateFrame, Sample, Site, perform
 
 
-class lift(Handler):
+class lift(AbstractNaming):
     """Turn `param` statements into sample sites of the same names and shapes.
 
     A prior is expanded to the shape of the param, whose elements are then independent.
+    A name in `prior` that no param of a whole run has is told in a warning: that param
+    has no prior, or that prior no param.
 
     Args:
         fn: The model.
@@ -44,6 +47,7 @@ class lift(Handler):
     """
 
     wants_keys = True
+    acts_on = ("param",)
 
     def __init__(
         self,
@@ -64,10 +68,17 @@ class lift(Handler):
                 )
         self.prior = prior
 
+    def names(self) -> Iterable[str]:
+        """The names of the priors."""
+        return self.prior if isinstance(self.prior, Mapping) else ()
+
     def handle(self, site: Site) -> Any:
         """Perform a sample site in the place of the param."""
         match site:
+            case Sample():
+                self.meet(site)
             case Param():
+                self.meet(site)
                 prior = self.prior
                 fn = prior.get(site.name) if isinstance(prior, Mapping) else prior
                 if fn is not None:

@@ -11,8 +11,14 @@ import numpy as np
 
 from ppl._errors import ArgumentTypeError, ModelError, ShapeError, unknown_name
 from ppl._pytree import replace
-from ppl._sites import handlers_in_use
-from ppl.primitives import Deterministic, Handler, Sample, Site, perform
+from ppl.primitives import (
+    Deterministic,
+    Handler,
+    ObservedRequest,
+    Sample,
+    Site,
+    perform,
+)
 
 Strategy = Callable[[str, Any, Any], tuple[Any, Any]]
 """From name, distribution and observed value to a distribution and a value."""
@@ -25,7 +31,8 @@ class reparam(Handler):
     samples instead has the site's plates, scale and mask, and the outer handlers see
     it. (M. I. Gorinova, D. Moore, M. D. Hoffman, 2020, "Automatic reparameterisation of
     probabilistic programs".) The strategies are in `ppl.infer.reparam`. A site to which
-    a handler inside has given a value stays as it is.
+    a handler inside has given a value stays as it is, and so does one that `condition`
+    outside will observe.
 
     Args:
         fn: The model.
@@ -66,7 +73,7 @@ class reparam(Handler):
                 self.met.add(site.name)
                 given = site.value is not None and not site.is_observed
                 strategy = None if given else self._strategy(site)
-                if strategy is not None:
+                if strategy is not None and not _observed_around(site):
                     return self._replaced(site, strategy)
         return perform(site)
 
@@ -119,14 +126,17 @@ class reparam(Handler):
         run.config = look(self.fn, args, kwargs)
         return run(*args, **kwargs)
 
-    def __exit__(self, *exc: object) -> None:
-        entered = [h for h in handlers_in_use() if isinstance(h, reparam)]
-        mine = [h for h in entered if h.config is self.config]
-        super().__exit__(*exc)
-        if isinstance(self.config, Mapping) and mine and exc[:1] == (None,):
+    def end(self) -> None:
+        """Refuse names that the run has not met."""
+        if isinstance(self.config, Mapping):
             for name in self.config:
-                if name not in mine[-1].met:
-                    raise unknown_name("site of reparam", name, sorted(mine[-1].met))
+                if name not in self.met:
+                    raise unknown_name("site of reparam", name, sorted(self.met))
+
+
+def _observed_around(site: Sample) -> bool:
+    asked = ObservedRequest(site.name, plates=site.plates, line=site.line, site=site)
+    return not site.is_observed and perform(asked).value is not None
 
 
 class _InPlaceOf(Handler):

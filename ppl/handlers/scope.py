@@ -10,6 +10,7 @@ from ppl.primitives import (
     Deterministic,
     Handler,
     Mutable,
+    ObservedRequest,
     Param,
     PlateEntry,
     Sample,
@@ -63,4 +64,6 @@ class scope(Handler):
                 around = outer.plates[: len(outer.plates) - len(plates)]
                 own = (*around, *site.plates)
                 return replace(outer, name=site.name, plates=own)
+            case ObservedRequest() if "sample" not in self.hide_types:
+                return perform(replace(site, name=self._renamed(site.name)))
         return perform(site)

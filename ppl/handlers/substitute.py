@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ppl._errors import ArgumentError
 from ppl._pytree import replace
+from ppl.handlers._names import AbstractNaming
 from ppl.primitives import (
     Deterministic,
-    Handler,
     Mutable,
     Param,
     PlateEntry,
@@ -20,8 +20,12 @@ from ppl.primitives import (
 )
 
 
-class substitute(Handler):
+class substitute(AbstractNaming):
     """Fix the values of sites; what is latent stays so, what is observed too.
+
+    `data` may hold more names than the model has, for whole sets of draws and params
+    are handed around: only a name that looks like a misspelt site to which nothing is
+    given is told in a warning.
 
     Args:
         fn: The model.
@@ -33,6 +37,9 @@ class substitute(Handler):
     Raises:
         ArgumentError: Both or neither of `data` and `substitute_fn` are given.
     """
+
+    acts_on = ("sample", "param", "mutable", "deterministic", "plate")
+    lists_more = True
 
     def __init__(
         self,
@@ -48,10 +55,16 @@ class substitute(Handler):
         self.data = data
         self.substitute_fn = substitute_fn
 
+    def names(self) -> Iterable[str]:
+        """The names of the values."""
+        return self.data or ()
+
     def handle(self, site: Site) -> Site:
         """Give the site its value on the way out."""
         match site:
             case Sample() | Param() | Mutable() | Deterministic() | PlateEntry():
+                has_none = site.value is None and not isinstance(site, PlateEntry)
+                self.meet(site, is_open=has_none)
                 value = self._value(site)
                 if value is not None:
                     site = replace(site, value=value)

@@ -149,7 +149,38 @@ def by_integer(y):
     normal("y", jnp.arange(3.0)[x.astype(int)] + x, obs=y)
 
 
+def in_a_loop_of_statements(y):
+    def step(at, seen):
+        at = normal("x", at)
+        normal("y", jnp.where(at > 0.3, 1.0, -1.0) + at, obs=seen)
+        return at, None
+
+    ppl.control.scan(step, 0.0, y)
+
+
+def in_a_branch(y):
+    x, z = normal("x"), normal("z")
+    shift = jax.lax.cond(x > 0, lambda z: jnp.floor(z), lambda z: 0.0 * z, 2 * z)
+    normal("y", jnp.maximum(x, 0.0) * shift + z, obs=y)
+
+
+def in_a_branch_of_a_loop_in_a_loop(y):
+    x = normal("x")
+
+    def turn(total, i):
+        extra = jax.lax.cond(i == 1, lambda x: jnp.sign(x - 0.2), lambda x: x, x)
+        return total + extra, None
+
+    def outer(total, i):
+        return jax.lax.scan(turn, total, jnp.arange(3))[0], None
+
+    normal("y", jax.lax.scan(outer, 0.0, jnp.arange(2))[0], obs=y)
+
+
 STEPS = [
+    (in_a_loop_of_statements, "x", "comparison"),
+    (in_a_branch, "z", "floor"),
+    (in_a_branch_of_a_loop_in_a_loop, "x", "sign"),
     (changepoint, "at", "comparison"),
     (by_sign, "x", "sign"),
     (by_floor, "x", "floor"),
@@ -175,8 +206,19 @@ def kinks(y):
     normal("y", ramp + jax.scipy.special.logsumexp(jnp.stack([x, 0.0])), obs=y)
 
 
-def test_kinks_are_no_jumps():
-    assert advice(kinks, Y) == set()
+def kinks_in_a_loop(y):
+    x = normal("x")
+
+    def step(total, c):
+        low = jax.lax.cond(x > c, lambda: 2.0 * x, lambda: x + c)
+        return total + low + jnp.where(x > c, x - c, 0.0), None
+
+    normal("y", jax.lax.scan(step, 0.0, jnp.array([-0.5, 0.4]))[0], obs=y)
+
+
+@pytest.mark.parametrize("model", [kinks, kinks_in_a_loop])
+def test_kinks_are_no_jumps(model):
+    assert advice(model, Y) == set()
 
 
 # --- scales, hierarchies, priors ------------------------------------------------------

@@ -66,6 +66,7 @@ HANDLERS = {
     "uncondition": (handlers.uncondition, {"b"}, 1.0),
 }
 every = pytest.mark.parametrize("name", HANDLERS)
+unmet = pytest.mark.filterwarnings("ignore:.* was given 'p?a?', which")
 
 
 def make(name, *args):
@@ -136,6 +137,7 @@ def test_a_handler_can_be_used_again(name):
         assert_equal_traces(first, within)
 
 
+@unmet
 @every
 def test_a_handler_inside_itself_is_two_of_them(name):
     bare = make(name)
@@ -191,6 +193,7 @@ def test_works_under_jit_and_vmap(name):
         jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-5), alone, expected)
 
 
+@unmet
 @every
 def test_threads_do_not_meet(name):
     shared = make(name)
@@ -248,6 +251,7 @@ def test_a_scope_inside_of_seed_changes_the_draws_and_outside_does_not():
     assert not same(around(SEED, SCOPE)["s/a"].value, A)
 
 
+@unmet
 def test_values_are_given_by_the_name_that_the_handler_sees():
     for give in (handlers.substitute, handlers.condition):
         by_own = around(SCOPE, partial(give, data={"a": 7.0}), SEED)

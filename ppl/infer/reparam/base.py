@@ -8,7 +8,7 @@ from typing import Any
 
 from ppl._errors import ModelError
 from ppl._pytree import replace
-from ppl._typing import Array
+from ppl._typing import Array, Shape
 from ppl.distributions import Distribution, Independent, MaskedDistribution
 
 
@@ -37,6 +37,20 @@ class Reparam(ABC):
     def __repr__(self) -> str:
         settings = (f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({', '.join(settings)})"
+
+
+class AbstractAround(Distribution):
+    """A distribution with the shapes of another one."""
+
+    base_dist: Distribution
+
+    @property
+    def batch_shape(self) -> Shape:
+        return self.base_dist.batch_shape
+
+    @property
+    def event_shape(self) -> Shape:
+        return self.base_dist.event_shape
 
 
 def must_be_latent(strategy: Reparam, name: str, obs: Any) -> None:

@@ -16,6 +16,7 @@ from ppl.distributions import constraints
 from ppl.distributions.distribution import Distribution, distribution
 from ppl.distributions.transforms.base import bare
 from ppl.infer.reparam.base import (
+    AbstractAround,
     Reparam,
     does_not_fit,
     must_be_latent,
@@ -96,7 +97,7 @@ def _wrapped(angle: ArrayLike) -> Array:
 
 
 @distribution
-class _Unwrapped(Distribution):
+class _Unwrapped(AbstractAround):
     r"""An angle on the whole line.
 
     Its density is $p(x) (F(x + \pi) - F(x - \pi))$ with that of the wrapped angle, $p$,
@@ -110,14 +111,6 @@ class _Unwrapped(Distribution):
     def support(self) -> constraints.Constraint:
         count = self.base_dist.event_dim
         return constraints.independent(constraints.real, count) if count else _REAL
-
-    @property
-    def batch_shape(self) -> Shape:
-        return self.base_dist.batch_shape
-
-    @property
-    def event_shape(self) -> Shape:
-        return self.base_dist.event_shape
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         key_angle, key_turns = jax.random.split(key)

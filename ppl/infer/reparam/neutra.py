@@ -15,7 +15,7 @@ from ppl.distributions.distribution import Distribution, distribution
 from ppl.distributions.transforms import Transform, biject_to
 from ppl.distributions.transforms.base import sum_rightmost
 from ppl.handlers import reparam
-from ppl.infer.reparam.base import Reparam
+from ppl.infer.reparam.base import AbstractAround, Reparam
 from ppl.primitives import Sample, factor, sample
 
 
@@ -147,7 +147,7 @@ class _Run:
 
 
 @distribution
-class _Pulled(Distribution):
+class _Pulled(AbstractAround):
     """Noise whose log density is the log-determinant of what transforms it.
 
     What is made of it has a flat density then, which the factors of the sites complete.
@@ -156,14 +156,6 @@ class _Pulled(Distribution):
     base_dist: Distribution
     transform: Transform
     support = constraints.real_vector
-
-    @property
-    def batch_shape(self) -> Shape:
-        return self.base_dist.batch_shape
-
-    @property
-    def event_shape(self) -> Shape:
-        return self.base_dist.event_shape
 
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         return self.base_dist.sample(key, sample_shape)
