@@ -103,6 +103,7 @@ def test_density_integrates_to_one_and_to_the_moments(case, x64):
 
     drawn = facts(case)
     assert drawn.value.off(mean) < 1
+    variance = np.where(variance < 1e-14, 0.0, variance)  # of what is always the same
     assert drawn.square.off(variance) < 1
     assert drawn.surprise.off(entropy) < 1
 
