@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from ppl._errors import (
     ArgumentTypeError,
@@ -121,9 +123,16 @@ class Sample(Site):
 
     def log_prob_less(self, base: Array) -> Array:
         """The sum of `log_prob`, less `base`; see the distribution's method."""
-        if self.mask is None and self.scale is None:
-            return self.fn.log_prob_less(self.value, base)
-        return sum_less(self.log_prob(), base)
+        if np.ndim(self.scale):
+            return sum_less(self.log_prob(), base)
+        fn = self.fn if self.mask is None else self.fn.mask(self.mask)
+        if self.scale is None:
+            return fn.log_prob_less(self.value, base)
+        # A base of the density before it is scaled: what is left is small, too.
+        some = self.scale > 0
+        scale = jnp.where(some, self.scale, 1.0)
+        rest = scale * fn.log_prob_less(self.value, base / scale)
+        return jnp.where(some, rest, -base)
 
 
 def _drawn(fn: Any, key: Key) -> Array:

@@ -22,6 +22,7 @@ from ppl.distributions._special import (
     stirling_rest,
     stirling_slope,
 )
+from ppl.distributions._sums import peaked_mean
 
 _ZERO = jax.custom_derivatives.SymbolicZero
 
@@ -184,3 +185,66 @@ def log_beta_binomial(k: Array, m: Array, a: Array, b: Array) -> Array:
         b: The concentration of the other kind.
     """
     return _log_beta_binomial(*jnp.broadcast_arrays(k, m, a, b))
+
+
+def top_of_beta_binomial(a: Array, b: Array, n: Array) -> Array:
+    """A mode, a whole float; if both ends are, that of the larger concentration."""
+    peaked = a + b > 2
+    inside = jnp.floor((n + 1) * ((a - 1) / jnp.where(peaked, a + b - 2, 1.0)))
+    return jnp.where(peaked, jnp.clip(inside, 0.0, n), jnp.where(a > b, n, 0.0))
+
+
+def mean_of_beta_binomial(function: Any, a: Array, b: Array, n: Array) -> Array:
+    """The expectation of a smooth function of a beta binomial count, by a sum."""
+    # With two peaks at the ends, the sum may start anywhere between.
+    top = top_of_beta_binomial(a, b, n)
+    top = jnp.where((a < 1) & (b < 1), jnp.floor(n / 2), top)
+
+    def log_prob(count: Array) -> Array:
+        return log_beta_binomial(count, n - count, a, b)
+
+    return peaked_mean(log_prob, function, top, n)
+
+
+# --- Dirichlet multinomial ------------------------------------------------------------
+
+
+def _balance(k: Array, a: Array, n: Array, s: Array) -> tuple[Array, Array, Array]:
+    """Shares of the totals `n` and `s` together, gaps, log shares."""
+    total = n + s
+    share = (k + a) / total
+    return share, n / total * a - k / total * s, jnp.log(share)
+
+
+def cost_of_category(k: Array, a: Array, n: Array, s: Array) -> Array:
+    """What a category adds to minus the log probability."""
+    share, gap, log_share = _balance(k, a, n, s)
+    log_k = jnp.where(k > 0, log_share + _log_or_zero(n) - _log_or_zero(k), 0.0)
+    fit = misfit(k, n * share, gap, log_k)
+    fit += misfit(a, s * share, -gap, log_share + jnp.log(s) - jnp.log(a))
+    rest = stirling_rest(k + a) - stirling_rest(k) - stirling_rest(a)
+    return fit - rest + jnp.log1p(k / a)
+
+
+def gain_of_totals(n: Array, s: Array) -> Array:
+    """What the totals of counts and concentrations add to the log probability."""
+    whole = stirling_rest(n) + stirling_rest(s) - stirling_rest(n + s)
+    return whole + jnp.log1p(n / s)
+
+
+@jax.custom_jvp
+def log_dirichlet_multinomial(k: Array, a: Array) -> Array:
+    """The log density at counts `k`, by which there is no derivative."""
+    n, s = k.sum(-1, keepdims=True), a.sum(-1, keepdims=True)
+    return gain_of_totals(n, s)[..., 0] - cost_of_category(k, a, n, s).sum(-1)
+
+
+@log_dirichlet_multinomial.defjvp
+def _log_dirichlet_multinomial_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (k, a), (_, da) = primals, tangents
+    n, s = k.sum(-1, keepdims=True), a.sum(-1, keepdims=True)
+    _, gap, log_share = _balance(k, a, n, s)
+    slope = stirling_slope(k + a) - stirling_slope(a) + (k / (k + a)) / a
+    slope += stirling_slope(s) - stirling_slope(n + s) - (n / (n + s)) / s
+    slope += log_of_ratio(a, -gap, log_share + jnp.log(s) - jnp.log(a))
+    return log_dirichlet_multinomial(k, a), (slope * da).sum(-1)

@@ -211,19 +211,40 @@ def peaked_entropy(
         top: The mode, a whole float from 0 to `last`.
         last: The largest count that is possible and not negligible, a whole float.
     """
-    return entropy_between(log_prob, jnp.zeros_like(top), top) + entropy_between(
-        log_prob, top + 1, last
-    )
+    return peaked_mean(log_prob, lambda count: -log_prob(count), top, last)
 
 
 def entropy_between(
     log_prob: Callable[[Array], Array], first: ArrayLike, last: ArrayLike
 ) -> Array:
     """What the counts from `first` to `last` add to an entropy; see `log_sum`."""
+    return _mean_between(log_prob, lambda count: -log_prob(count), first, last)
+
+
+def peaked_mean(
+    log_prob: Callable[[Array], Array],
+    function: Callable[[Array], Array],
+    top: ArrayLike,
+    last: ArrayLike,
+) -> Array:
+    """The expectation of a smooth function of such counts as `peaked_entropy` has."""
+    return _mean_between(log_prob, function, jnp.zeros_like(top), top) + _mean_between(
+        log_prob, function, top + 1, last
+    )
+
+
+def _mean_between(
+    log_prob: Callable[[Array], Array],
+    function: Callable[[Array], Array],
+    first: ArrayLike,
+    last: ArrayLike,
+) -> Array:
+    """What the counts from `first` to `last` add to an expectation; see `log_sum`."""
     first, last = jnp.broadcast_arrays(first, last)
     first, last = jax.lax.stop_gradient(first), jax.lax.stop_gradient(last)
     count, inside, weight = _between(first, last)
-    log_p = log_prob(jnp.where(inside, count, jnp.minimum(first, last)))
+    count = jnp.where(inside, count, jnp.minimum(first, last))
+    log_p, value = log_prob(count), function(count)
     some = inside & (log_p > -jnp.inf)
-    log_p = jnp.where(some, log_p, 0.0)
-    return -(jnp.where(some, weight, 0.0) * jnp.exp(log_p) * log_p).sum(0)
+    log_p, value = jnp.where(some, log_p, 0.0), jnp.where(some, value, 0.0)
+    return (jnp.where(some, weight, 0.0) * jnp.exp(log_p) * value).sum(0)

@@ -9,7 +9,11 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._compound_counts import log_beta_binomial
+from ppl.distributions._compound_counts import (
+    log_beta_binomial,
+    mean_of_beta_binomial,
+    top_of_beta_binomial,
+)
 from ppl.distributions._counts import (
     binomial,
     known_total,
@@ -134,21 +138,17 @@ class BetaBinomial(Distribution):
     def mode(self) -> Array:
         """A mode; if both ends are modes, the one of the larger concentration."""
         a, b, n = as_floats(self.concentration1, self.concentration0, self.total_count)
-        peaked = a + b > 2
-        inside = jnp.floor((n + 1) * ((a - 1) / jnp.where(peaked, a + b - 2, 1.0)))
-        top = jnp.where(peaked, jnp.clip(inside, 0.0, n), jnp.where(a > b, n, 0.0))
+        top = top_of_beta_binomial(a, b, n)
         return self._over_batch(top.astype(jnp.result_type(int)))
 
     def entropy(self) -> Array:
         """The entropy, by an accurate sum."""
         a, b, n = as_floats(self.concentration1, self.concentration0, self.total_count)
-        # With two peaks at the ends, the sum may start anywhere between.
-        top = jnp.where((a < 1) & (b < 1), jnp.floor(n / 2), self.mode)
 
-        def log_prob(count: Array) -> Array:
-            return log_beta_binomial(count, n - count, a, b)
+        def surprise(count: Array) -> Array:
+            return -log_beta_binomial(count, n - count, a, b)
 
-        return self._over_batch(peaked_entropy(log_prob, top, n))
+        return self._over_batch(mean_of_beta_binomial(surprise, a, b, n))
 
     def enumerate_support(self, expand: bool = True) -> Array:
         total = known_total("BetaBinomial", self.total_count)

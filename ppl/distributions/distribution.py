@@ -311,12 +311,24 @@ class MaskedDistribution(Distribution):
     def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
         return self.base_dist.expand(self.batch_shape).sample(key, sample_shape)
 
-    def log_prob(self, value: ArrayLike) -> Array:
-        # The value is made feasible where masked, so that no NaN enters the gradient.
+    def _feasible(self, value: ArrayLike) -> Array:
+        """The value, feasible where masked, so that no NaN enters the gradient."""
         mask = jnp.asarray(self._mask)
         event = mask.reshape(mask.shape + (1,) * self.event_dim)
-        safe = jnp.where(event, value, self.support.feasible_like(value))
-        return jnp.where(mask, self.base_dist.log_prob(safe), 0.0)
+        return jnp.where(event, value, self.support.feasible_like(value))
+
+    def log_prob(self, value: ArrayLike) -> Array:
+        return jnp.where(
+            jnp.asarray(self._mask), self.base_dist.log_prob(self._feasible(value)), 0.0
+        )
+
+    def log_prob_less(self, value: ArrayLike, base: ArrayLike) -> Array:
+        mask = jnp.asarray(self._mask)
+        if mask.size != 1:
+            return sum_less(self.log_prob(value), base)
+        # All or nothing: the base may know how to keep its digits.
+        rest = self.base_dist.log_prob_less(self._feasible(value), base)
+        return jnp.where(mask.reshape(()), rest, -jnp.asarray(base, rest.dtype))
 
     @property
     def mean(self) -> Array:

@@ -10,7 +10,13 @@ import jax.numpy as jnp
 from ppl._pytree import static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
-from ppl.distributions._compound_counts import log_of_ratio, misfit
+from ppl.distributions._compound_counts import (
+    cost_of_category,
+    gain_of_totals,
+    log_dirichlet_multinomial,
+    mean_of_beta_binomial,
+    misfit,
+)
 from ppl.distributions._counts import binomial
 from ppl.distributions._parameters import ParameterCheck, known, one_of
 from ppl.distributions._special import (
@@ -19,7 +25,6 @@ from ppl.distributions._special import (
     fused,
     is_whole,
     stirling_rest,
-    stirling_slope,
 )
 from ppl.distributions._sums import bell_mean
 from ppl.distributions._tables import checks_of_logits, checks_of_probs
@@ -72,37 +77,6 @@ def _log_prob(
     return jnp.where(outside, -jnp.inf, _log_multinomial(*args))
 
 
-def _balance(k: Array, a: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Totals of counts and concentrations, shares, gaps, log shares."""
-    n, s = k.sum(-1, keepdims=True), a.sum(-1, keepdims=True)
-    total = n + s
-    share = (k + a) / total
-    gap = n / total * a - k / total * s
-    return n, s, share, gap, jnp.log(share)
-
-
-@jax.custom_jvp
-def _log_dirichlet_multinomial(k: Array, a: Array) -> Array:
-    n, s, share, gap, log_share = _balance(k, a)
-    log_k = jnp.where(k > 0, log_share + _log(n) - _log(k), 0.0)
-    fit = misfit(k, n * share, gap, log_k)
-    fit += misfit(a, s * share, -gap, log_share + jnp.log(s) - jnp.log(a))
-    rest = stirling_rest(k + a) - stirling_rest(k) - stirling_rest(a)
-    whole = stirling_rest(n) + stirling_rest(s) - stirling_rest(n + s)
-    terms = rest - fit - jnp.log1p(k / a)
-    return (whole + jnp.log1p(n / s))[..., 0] + terms.sum(-1)
-
-
-@_log_dirichlet_multinomial.defjvp
-def _log_dirichlet_multinomial_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    (k, a), (_, da) = primals, tangents
-    n, s, _, gap, log_share = _balance(k, a)
-    slope = stirling_slope(k + a) - stirling_slope(a) + (k / (k + a)) / a
-    slope += stirling_slope(s) - stirling_slope(n + s) - (n / (n + s)) / s
-    slope += log_of_ratio(a, -gap, log_share + jnp.log(s) - jnp.log(a))
-    return _log_dirichlet_multinomial(k, a), (slope * da).sum(-1)
-
-
 # --- draws ----------------------------------------------------------------------------
 
 
@@ -136,6 +110,33 @@ def _draw(key: Key, total: ArrayLike, log_p: Array, shape: Shape) -> Array:
     keys = jax.random.split(key, len(p))
     left, counts = jax.lax.scan(step, total, (keys, p, q))
     return jnp.moveaxis(jnp.concatenate([counts, left[None]]), 0, -1)
+
+
+# --- modes ----------------------------------------------------------------------------
+
+
+def _most_likely(total: ArrayLike, weight: Array) -> Array:
+    """The counts of this total that make the product of weight^k / k! largest.
+
+    One trial after the other goes where weight / (k + 1) is largest, as seats to
+    parties (V. D'Hondt, 1882). Nobody gets less than the share rounded down, so that
+    few are left to give away. Weights sum to one.
+    """
+    whole = jnp.result_type(int)
+    total = jnp.asarray(total)[..., None]
+    share = total * weight
+    start = jnp.floor(share - 4 * jnp.finfo(weight.dtype).eps * share)
+    counts = jnp.maximum(start, 0.0).astype(whole)
+
+    def left(counts: Array) -> Array:
+        return total.astype(whole) - counts.sum(-1, keepdims=True)
+
+    def step(counts: Array) -> Array:
+        best = (weight / (counts + 1)).argmax(-1)
+        one = jax.nn.one_hot(best, weight.shape[-1], dtype=whole)
+        return counts + jnp.where(left(counts) > 0, one, 0)
+
+    return jax.lax.while_loop(lambda counts: (left(counts) > 0).any(), step, counts)
 
 
 # --- the distributions ----------------------------------------------------------------
@@ -172,6 +173,12 @@ class AbstractMultinomial(Distribution):
     def variance(self) -> Array:
         n, p = jnp.asarray(self.total_count)[..., None], self._shares()[0]
         return self._over_events(n * p * (1 - p))
+
+    @property
+    def mode(self) -> Array:
+        """A mode, in one step for each of a few trials."""
+        p = jax.lax.stop_gradient(self._shares()[0])
+        return _most_likely(self.total_count, self._over_events(p))
 
     def entropy(self) -> Array:
         """The entropy, by accurate sums over the binomial counts of the categories."""
@@ -295,7 +302,7 @@ class DirichletMultinomial(Distribution):
     def log_prob(self, value: ArrayLike) -> Array:
         count, outside = _counts(self.total_count, value)
         args = jnp.broadcast_arrays(*as_floats(count, self.concentration))
-        return jnp.where(outside, -jnp.inf, _log_dirichlet_multinomial(*args))
+        return jnp.where(outside, -jnp.inf, log_dirichlet_multinomial(*args))
 
     def _moments(self) -> tuple[Array, Array]:
         (a,) = as_floats(self.concentration)
@@ -311,6 +318,38 @@ class DirichletMultinomial(Distribution):
     @property
     def variance(self) -> Array:
         return jnp.broadcast_to(self._moments()[1], self.shape())
+
+    @property
+    def mode(self) -> Array:
+        """A mode; all in one category if no concentration exceeds one.
+
+        A trial more changes the probability by a factor of 1 + (a - 1) / (k + 1), so
+        only concentrations above one get any, as a multinomial of weights a - 1 would.
+        """
+        (a,) = as_floats(jax.lax.stop_gradient(self.concentration))
+        a = jnp.broadcast_to(a, self.shape())
+        excess = jnp.maximum(a - 1, 0.0)
+        whole = excess.sum(-1, keepdims=True)
+        corner = jax.nn.one_hot(a.argmax(-1), a.shape[-1], dtype=a.dtype)
+        some = whole > 0
+        weight = jnp.where(some, excess / jnp.where(some, whole, 1.0), corner)
+        return _most_likely(self.total_count, weight)
+
+    def entropy(self) -> Array:
+        """The entropy, by accurate sums over the beta binomial counts of categories."""
+        a, n = as_floats(self.concentration, self.total_count)
+        if a.shape[-1] == 1:
+            return jnp.zeros(self.batch_shape, a.dtype)
+        n, a = jnp.broadcast_arrays(n[..., None], a)
+        none = jnp.zeros_like(a[..., :1])
+        before = jnp.concatenate([none, jnp.cumsum(a, -1)[..., :-1]], -1)
+        after = jnp.flip(jnp.cumsum(jnp.flip(a, -1), -1), -1)
+        others = before + jnp.concatenate([after[..., 1:], none], -1)
+        s = a.sum(-1, keepdims=True)
+        costs = mean_of_beta_binomial(
+            lambda k: cost_of_category(k, a, n, s), a, others, n
+        )
+        return costs.sum(-1) - gain_of_totals(n[..., 0], s[..., 0])
 
 
 def Multinomial(

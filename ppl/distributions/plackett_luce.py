@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ArgumentError
+from ppl._errors import ArgumentError, ArgumentTypeError
 from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike, Key, Shape
 from ppl.distributions import constraints
@@ -18,6 +18,7 @@ from ppl.distributions.constraints import Constraint, shape_of
 from ppl.distributions.distribution import Distribution, distribution, param
 
 _MOST = 8  # items of which all rankings are listed: 40320
+_MOST_OF_SETS = 12  # items of which all sets are: 4096
 
 
 @pytree
@@ -94,6 +95,40 @@ class PlackettLuce(Distribution):
     def mode(self) -> Array:
         order = jnp.argsort(-jnp.asarray(self.logits), axis=-1)
         return order.astype(jnp.result_type(int))
+
+    def _sets(self) -> tuple[Array, Array]:
+        """Of each set of items: how likely they are the first; logs of who follows.
+
+        Shapes (sets, ...) and (sets, ..., K); a set is the bits of its number.
+        """
+        size = self.event_shape[0]
+        if size > _MOST_OF_SETS:
+            raise ArgumentTypeError(
+                f"PlackettLuce of {size} items has no entropy: it is a sum "
+                f"over all sets of items, of which {_MOST_OF_SETS} have 4096.",
+                value=size,
+                hint="Estimate it: -d.log_prob(d.sample(key, (n,))).mean().",
+            )
+        (logits,) = as_floats(self.logits)
+        number, bits = np.arange(2**size - 1), 2 ** np.arange(size)
+        left = (number[:, None] & bits) == 0  # the set of all has no follower
+        apart = left.reshape(len(number), *(1,) * len(self.batch_shape), size)
+        log_next = jax.nn.log_softmax(jnp.where(apart, logits, -jnp.inf))
+        follows = jnp.moveaxis(jnp.exp(log_next), -1, 1)
+        chance = jnp.zeros(log_next.shape[:-1], logits.dtype).at[0].set(1.0)
+        for count in range(size - 1):
+            here = number[(~left).sum(1) == count]
+            more = chance[here][:, None] * follows[here]
+            chance = chance.at[here[:, None] | bits].add(more)
+        return chance, log_next
+
+    def entropy(self) -> Array:
+        """The entropy, by a sum over all sets of up to 12 items."""
+        chance, log_next = self._sets()
+        some = log_next > -jnp.inf
+        log_next = jnp.where(some, log_next, 0.0)
+        each = jnp.where(some, jnp.exp(log_next) * log_next, 0.0).sum(-1)
+        return -(chance * each).sum(0)
 
     def enumerate_support(self, expand: bool = True) -> Array:
         size = self.event_shape[0]

@@ -71,8 +71,7 @@ class StickBreakingWeights(Distribution):
         remains = jnp.cumsum(w[..., ::-1], -1)[..., ::-1]
         last = w[..., -1]
         at_edge = last <= 0
-        slope = jnp.where(alpha == 1, 0.0, alpha - 1)
-        end = slope * jnp.log(jnp.where(at_edge, 1.0, last))
+        end = (alpha - 1) * jnp.log(jnp.where(at_edge, 1.0, last))
         edge = jnp.where(alpha == 1, 0.0, jnp.where(alpha < 1, jnp.inf, -jnp.inf))
         end = jnp.where(at_edge & (size > 1), edge, end)
         middle = remains[..., 1:-1]

@@ -30,6 +30,8 @@ class Case:
         density: Takes a value and `params`.
         grid: Given if the distribution has few dims: then it is integrated.
         closed: The moments that are known in closed form.
+        more: Further parameter sets of the same shapes: what changes in `params`.
+        unscored: Parameters off whose constraint the density is no density.
     """
 
     name: str
@@ -38,14 +40,21 @@ class Case:
     density: Callable[..., Any]
     grid: Grid | None = None
     closed: tuple[str, ...] = ("mean", "variance", "entropy")
+    more: tuple[dict[str, Any], ...] = ()
+    unscored: tuple[str, ...] = ()
 
-    def rounded(self, dtype: Any) -> dict[str, Any]:
-        """The parameters in a float type, booleans as they are."""
-        params = {k: np.asarray(v) for k, v in self.params.items()}
+    @property
+    def sets(self) -> list[dict[str, Any]]:
+        """All parameter sets."""
+        return [self.params, *({**self.params, **change} for change in self.more)]
+
+    def rounded(self, dtype: Any, at: int = 0) -> dict[str, Any]:
+        """A set of parameters in a float type, booleans as they are."""
+        params = {k: np.asarray(v) for k, v in self.sets[at].items()}
         return {k: v if v.dtype == bool else v.astype(dtype) for k, v in params.items()}
 
-    def build(self, dtype: Any = np.float32) -> Any:
-        return self.make(**self.rounded(dtype))
+    def build(self, dtype: Any = np.float32, at: int = 0) -> Any:
+        return self.make(**self.rounded(dtype, at))
 
 
 def exact(array):
@@ -244,7 +253,7 @@ def counts_case(family, density, total, **params):
     params = {k: np.array(v) for k, v in params.items()}
     name = f"{family.__name__} of {total}, {next(iter(params.values())).tolist()}"
     make = partial(family, total_count=total)
-    return Case(name, make, params, density, None, ("mean", "variance"))
+    return Case(name, make, params, density)
 
 
 def masked(loc, scale, mask):

@@ -1,5 +1,7 @@
 """Single facts about counts: limits, what is refused, sums, tails in float32."""
 
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -270,3 +272,45 @@ def test_a_hurdle_before_positive_numbers_has_the_entropy_of_its_parts():
     d = dist.HurdleGamma(0.25, 2.0, 3.0)
     x = d.sample(jax.random.key(0), (200_000,))
     assert d.entropy() == pytest.approx(-float(d.log_prob(x).mean()), abs=0.01)
+
+
+def all_counts(total, size):
+    """Every way to share a total."""
+    rows = product(range(total + 1), repeat=size)
+    return np.array([row for row in rows if sum(row) == total])
+
+
+WEIGHTS = [[0.3, 2.0, 1e-3], [50.0, 1.0, 200.0], [0.5, 0.7, 0.2], [3.0, 2.5, 0.5]]
+
+
+@pytest.mark.parametrize("total", [7, 0])
+def test_modes_and_entropies_of_shared_counts_are_those_of_the_list(total, x64):
+    counts = all_counts(total, 3)
+
+    @jax.jit
+    def surprise(d):
+        log_prob = d.log_prob(counts[:, None])
+        return -(jnp.exp(log_prob) * log_prob).sum(0), log_prob.max(0)
+
+    def both(a):
+        return dist.DirichletMultinomial(a, total)
+
+    a = np.array(WEIGHTS)
+    for d in (both(a), dist.Multinomial(total, a / a.sum(-1, keepdims=True))):
+        entropy, top = surprise(d)
+        np.testing.assert_allclose(d.log_prob(d.mode), top, rtol=1e-12, atol=1e-12)
+        assert d.mode.dtype == jnp.result_type(int)
+        assert (d.mode.sum(-1) == total).all()
+        np.testing.assert_allclose(d.entropy(), entropy, rtol=1e-9, atol=1e-12)
+    got = jax.jit(jax.grad(lambda a: both(a).entropy().sum()))(a)
+    want = jax.grad(lambda a: surprise(both(a))[0].sum())(a)
+    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-9)
+    assert dist.DirichletMultinomial(np.ones(1), 3).entropy() == 0
+
+
+def test_modes_of_very_many_trials_share_them_all():
+    mode = dist.Multinomial(10**9, np.ones(7) / 7).mode
+    assert mode.sum() == 10**9
+    assert np.ptp(mode) < 200  # of the digits of float32
+    several = dist.DirichletMultinomial(np.full((2, 3), 2.0), np.array([3, 9])).mode
+    np.testing.assert_array_equal(several, [[1, 1, 1], [3, 3, 3]])

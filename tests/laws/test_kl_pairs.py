@@ -8,6 +8,7 @@ from scipy.special import expit
 
 import ppl.distributions as dist
 from ppl.distributions import kl_divergence
+from ppl.distributions import transforms as t
 
 
 def expected(p, q):
@@ -226,3 +227,49 @@ def test_values_are_those_of_numpyro_where_the_families_differ():
     theirs = numpyro.Normal(LOC, ROW).to_event(1), numpyro.CirculantNormal(LOC, ROW)
     want = numpyro.kl_divergence(*theirs)
     assert kl_divergence(p, q) == pytest.approx(float(want), rel=1e-4)
+
+
+def exponential_of(loc, scale, base=None):
+    base = dist.Normal(0.5, 2.0) if base is None else base
+    parts = [t.AffineTransform(loc, scale), t.ExpTransform()]
+    return dist.TransformedDistribution(base, parts)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_shifts_and_scales_that_differ_belong_to_the_base(traced):
+    divergence = jax.jit(kl_divergence) if traced else kl_divergence
+    loc = np.array([0.3, -1.0])
+    p, q = exponential_of(loc, -1.5), exponential_of(np.zeros(2), 0.7)
+    same = kl_divergence(
+        dist.LogNormal(loc - 0.75, 3.0), dist.LogNormal(np.full(2, 0.35), 1.4)
+    )
+    np.testing.assert_allclose(divergence(p, q), same, rtol=1e-5)
+    np.testing.assert_allclose(divergence(p, p), 0.0, atol=1e-6)
+    shorter = dist.TransformedDistribution(dist.Normal(0.35, 1.4), t.ExpTransform())
+    np.testing.assert_allclose(divergence(p, shorter), same, rtol=1e-5)
+    vectors = [
+        exponential_of(d.transforms[0].loc, d.transforms[0].scale, base)
+        for d, base in ((p, dist.Normal(np.full(2, 0.5), 2.0).to_event(1)),
+                        (q, dist.Normal(np.full(2, 0.5), 2.0).to_event(1)))
+    ]  # fmt: skip
+    np.testing.assert_allclose(divergence(*vectors), same.sum(), rtol=1e-5)
+
+
+def test_transforms_that_differ_elsewhere_are_told_or_nan():
+    def powers(exponent):
+        part = t.PowerTransform(exponent)
+        return dist.TransformedDistribution(dist.Gamma(2.0, 1.0), part)
+
+    with pytest.raises(TypeError, match="whose transforms differ"):
+        kl_divergence(powers(2.0), powers(3.0))
+    traced = jax.jit(lambda a, b: kl_divergence(powers(a), powers(b)))
+    assert traced(2.0, 2.0) == 0.0
+    assert np.isnan(traced(2.0, 3.0))
+    # Bases of two families, under one transform that is traced.
+    wide, mixed = dist.Uniform(-1.0, 2.0), jax.jit(
+        lambda m: kl_divergence(
+            exponential_of(m, 1.0, dist.Uniform(-1.0, 2.0)),
+            exponential_of(m, 1.0, dist.Normal()),
+        )
+    )  # fmt: skip
+    np.testing.assert_allclose(mixed(0.3), kl_divergence(wide, dist.Normal()))

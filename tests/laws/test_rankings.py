@@ -1,6 +1,7 @@
 """The Plackett-Luce distribution: its probabilities, its draws, its support."""
 
 from itertools import permutations
+from math import factorial
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from scipy import stats
 
 import ppl.distributions as dist
-from ppl._errors import ArgumentError, ParameterError
+from ppl._errors import ArgumentError, ArgumentTypeError, ParameterError
 
 LOGITS = np.array([0.3, -1.2, 2.0, 0.0])
 
@@ -35,11 +36,26 @@ def test_probabilities_are_those_of_drawing_item_by_item(logits, x64):
     assert jnp.exp(got).sum() == pytest.approx(1)
     best = d.mode
     assert d.log_prob(best) == got.max()
+    entropy = -(np.exp(got) * np.where(got > -np.inf, got, 0.0)).sum()
+    assert d.entropy() == pytest.approx(entropy, rel=1e-12, abs=1e-12)
+    batch = dist.PlackettLuce(np.stack([logits, logits + 3.0]))
+    np.testing.assert_allclose(batch.entropy(), [entropy] * 2, rtol=1e-10, atol=1e-12)
 
 
-def test_draws_have_their_probabilities():
-    d = dist.PlackettLuce(LOGITS)
-    draws = np.asarray(d.sample(jax.random.key(0), (50_000,)))
+def test_entropies_of_rankings_over_sets_of_items():
+    most = dist.PlackettLuce(np.zeros(12))
+    assert most.entropy() == pytest.approx(np.log(float(factorial(12))), rel=1e-6)
+    assert dist.PlackettLuce(np.zeros(1)).entropy() == 0
+    with pytest.raises(ArgumentTypeError, match="of 13 items has no entropy"):
+        dist.PlackettLuce(np.zeros(13)).entropy()
+
+
+@pytest.mark.parametrize(
+    "logits", [LOGITS, np.zeros(4), np.array([3.0, 1.0, -1.0, -3.0])], ids=str
+)
+def test_draws_have_their_probabilities(logits):
+    d = dist.PlackettLuce(logits)
+    draws = np.asarray(d.sample(jax.random.key(0), (100_000,)))
     assert draws.dtype == np.int32
     assert d.support(draws).all()
     rankings = np.asarray(d.enumerate_support())

@@ -36,7 +36,9 @@ def kl_divergence(p: Distribution, q: Distribution) -> Array:
     r"""The Kullback-Leibler divergence $\int p \log(p / q)$.
 
     It has the batch shape of both, and is infinite where `p` has mass outside the
-    support of `q`.
+    support of `q`. Of two transformed distributions whose transforms differ it is known
+    where the difference is a shift or scale of the base; otherwise that is an error, or
+    NaN where the transforms are traced and turn out to differ.
 
     Raises:
         ArgumentTypeError: There is no closed form for the two families.
