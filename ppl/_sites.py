@@ -19,11 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import (
-    ArgumentTypeError,
-    ModelError,
-    RandomnessError,
-)
+from ppl._errors import ArgumentTypeError, ModelError, RandomnessError
 from ppl._fitting import fitted
 from ppl._pytree import replace
 from ppl._region import AbstractRegion, LoopAxis
@@ -116,16 +112,14 @@ class Sample(Site):
 
     def log_prob(self) -> Array:
         """Log density of the value, scaled and masked, of the batch shape."""
-        mask = self.mask
-        fn = self.fn if mask is None else self.fn.mask(mask)
-        term = fn.log_prob(self.value)
+        term = self["fn"].log_prob(self.value)
         return term if self.scale is None else self.scale * term
 
     def log_prob_less(self, base: Array) -> Array:
         """The sum of `log_prob`, less `base`; see the distribution's method."""
         if np.ndim(self.scale):
             return sum_less(self.log_prob(), base)
-        fn = self.fn if self.mask is None else self.fn.mask(self.mask)
+        fn = self["fn"]
         if self.scale is None:
             return fn.log_prob_less(self.value, base)
         # A base of the density before it is scaled: what is left is small, too.
