@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import ppl
-from ppl import distributions as dist
 from ppl import handlers
 from ppl.distributions.transforms import biject_to
 from ppl.primitives import Sample
