@@ -1,0 +1,7 @@
+"""Guides that are made from a model, under NumPyro's names."""
+
+from ppl.infer.guides.base import AutoGuide
+from ppl.infer.guides.delta import AutoDelta
+from ppl.infer.guides.normal import AutoNormal
+
+__all__ = ["AutoDelta", "AutoGuide", "AutoNormal"]

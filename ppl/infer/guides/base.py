@@ -1,0 +1,329 @@
+"""What a guide made from a model is: the model, run with other distributions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+
+from ppl._errors import ArgumentError, ModelError
+from ppl._sites import (
+    Deterministic,
+    Handler,
+    PlateEntry,
+    Sample,
+    Site,
+    only,
+    perform,
+)
+from ppl._typing import Array, Model, Shape
+from ppl.arguments import Arguments
+from ppl.distributions.delta import Delta
+from ppl.distributions.transforms import biject_to
+from ppl.handlers.block import block
+from ppl.handlers.seed import as_key, seed
+from ppl.handlers.substitute import substitute
+from ppl.infer.initialization import as_strategy, first_finite, init_to_uniform
+from ppl.layout import Entry, SiteInfo
+from ppl.primitives import prng_key
+from ppl.target import LogDensity, trace_model
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """What a guide knows of its model.
+
+    Attributes:
+        density: The target, with the layout of the latent sites.
+        sites: What the trace tells of each site.
+    """
+
+    density: LogDensity
+    sites: Mapping[str, SiteInfo]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The latent sites."""
+        return self.density.layout.entries
+
+    def at(self, free: Mapping[str, Array]) -> dict[str, Site]:
+        """All sites, with these unconstrained values."""
+        with only(()):  # for a guide runs among other handlers
+            return self.density.at_values(free)[1]
+
+    def full_shape(self, name: str) -> Shape:
+        """Of the unconstrained value, for all members of the plates around."""
+        site = self.sites[name]
+        shape = list(next(e.free_shape for e in self.entries if e.name == name))
+        for frame in site.plates:
+            shape[len(site.shape) - site.event_dim + frame.dim] = frame.size
+        return tuple(shape)
+
+
+class AutoGuide(ABC):
+    """A guide made from a model; call it like the model.
+
+    Equal guides of one model share compiled programs.
+
+    Args:
+        model: The model, whose latent sites are continuous.
+        prefix: Part of the names of its params, which are `{site}_{prefix}_loc` and the
+            like.
+        init_loc_fn: Where to begin: a strategy, as for NUTS.
+        create_plates: For NumPyro's sake; plates are those of the model.
+        **options: Of the subclass; equal guides have equal ones.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        prefix: str = "auto",
+        init_loc_fn: Any = init_to_uniform,
+        create_plates: Any = None,
+        **options: Any,
+    ):
+        del create_plates
+        if not isinstance(prefix, str) or not prefix:
+            raise ArgumentError(f"prefix must be a name, got {prefix!r}.", value=prefix)
+        self.model = model
+        self.prefix = prefix
+        self.init_loc_fn = as_strategy(init_loc_fn)
+        self.options = options
+        self.prototype: Prototype | None = None
+
+    def _key(self) -> tuple[Any, ...]:
+        options = tuple(sorted(self.options.items()))
+        return type(self), self.model, self.prefix, repr(self.init_loc_fn), options
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AutoGuide) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Perform the guide's sites; gives the values by the name of latent sites."""
+        prototype = self._traced(args, kwargs)
+        with _Guided(self, self._begun(prototype)) as values:
+            self.model(*args, **kwargs)
+        return values
+
+    def setup(self, *args: Any, **kwargs: Any) -> Prototype:
+        """Remember the model's arguments, for when draws are asked for without them."""
+        prototype = self._traced(args, kwargs)
+        leaves = jax.tree.leaves(prototype.density.data)
+        if not any(isinstance(leaf, Tracer) for leaf in leaves):
+            self.prototype = prototype
+        return prototype
+
+    @abstractmethod
+    def _begun(self, prototype: Prototype) -> Any:
+        """Perform the params, and all that does not belong to one site."""
+
+    @abstractmethod
+    def _at(self, site: Sample, begun: Any, place: Place) -> Array:
+        """Perform what stands for a latent site; gives its value."""
+
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prototype:
+        def seeded(*args: Any, **kwargs: Any) -> Any:
+            with seed(rng_seed=0):  # for plates that are subsampled
+                return self.model(*args, **kwargs)
+
+        with only(()):
+            traced = trace_model(seeded, args, kwargs)
+        for name, site in traced.sites.items():
+            if site.is_discrete and not site.is_observed and site.type == "sample":
+                raise ModelError(
+                    f"is discrete ({site.line}), and {type(self).__name__} is for "
+                    "continuous latent sites.",
+                    site=name,
+                    value=site.family,
+                    hint="Sum it out, or write a guide for it.",
+                )
+        if not traced.density.layout.entries:
+            raise ModelError(
+                "the model has no latent site, so there is nothing to guide.",
+                hint="Check that not everything is observed.",
+            )
+        return Prototype(traced.density, traced.sites)
+
+    def _known(self) -> Prototype:
+        if self.prototype is None:
+            raise ArgumentError(
+                f"{type(self).__name__} does not know its model yet.",
+                hint="Call svi.init or svi.run first, or the guide itself.",
+            )
+        return self.prototype
+
+    def _initial(self, prototype: Prototype) -> Any:
+        """A function that gives unconstrained values to begin at, by site."""
+        key = prng_key()
+
+        @cache
+        def values() -> dict[str, Array]:
+            with only(()):
+                position = first_finite(prototype.density, self.init_loc_fn, key)
+            return prototype.density.layout.split(position)
+
+        return values
+
+    def sample_posterior(
+        self,
+        rng_key: Any,
+        params: Mapping[str, Any],
+        *args: Any,
+        sample_shape: Shape = (),
+        **kwargs: Any,
+    ) -> dict[str, Array]:
+        """Draws of the guide: constrained values by site, (*sample_shape, *shape).
+
+        Args:
+            rng_key: An int or a JAX key.
+            params: What the fit has found.
+            *args: Arguments of the model, for which those of the fit are taken else.
+            sample_shape: How many draws.
+            **kwargs: Keyword arguments of the model.
+        """
+        arguments, data = self._arguments(args, kwargs)
+        key, count = as_key(rng_key), math.prod(sample_shape)
+        keys = jax.random.split(key, count) if sample_shape else key[None]
+        flat = _drawn(self, arguments, data, keys, dict(params))
+        return {
+            name: value.reshape(*sample_shape, *value.shape[1:])
+            for name, value in flat.items()
+        }
+
+    def _arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Arguments, tuple[Any, ...]]:
+        if args or kwargs:
+            return Arguments.of(args, kwargs)
+        density = self._known().density
+        return density.spec.arguments, density.data
+
+    def _constrained(
+        self, free: Mapping[str, Array], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, Array]:
+        """Constrained values of unconstrained ones, by site."""
+        prototype = self._traced(args, kwargs) if args or kwargs else self._known()
+        sites = prototype.at(free)
+        return {name: sites[name].value for name in free}
+
+    def _named(self, site: str, what: str) -> str:
+        """The name of a param of a site."""
+        return f"{site}_{self.prefix}_{what}"
+
+
+@partial(jax.jit, static_argnames=("guide", "arguments"))
+def _drawn(
+    guide: AutoGuide,
+    arguments: Arguments,
+    data: tuple[Any, ...],
+    keys: Any,
+    params: dict[str, Any],
+) -> dict[str, Array]:
+    """Draws of a guide, for each key."""
+
+    def one(key: Any) -> dict[str, Array]:
+        args, kwargs = arguments.rebuild(data)
+        with block(), seed(rng_seed=key), substitute(data=params):
+            return dict(guide(*args, **kwargs))
+
+    return jax.vmap(one)(keys)
+
+
+def check_scale(init_scale: Any) -> float:
+    """The scale to begin with.
+
+    Raises:
+        ArgumentError: It is not positive.
+    """
+    if not init_scale > 0:
+        raise ArgumentError(
+            f"init_scale must be > 0, got {init_scale!r}.", value=init_scale
+        )
+    return float(init_scale)
+
+
+def spread(value: Array, shape: Shape) -> Array:
+    """The value repeated along its dims up to `shape`, and cut there."""
+    times = [-(-new // old) for new, old in zip(shape, value.shape, strict=True)]
+    return jnp.tile(value, times)[tuple(slice(n) for n in shape)]
+
+
+class Place(ABC):
+    """Where in its model a guide is: finds what belongs to a site there."""
+
+    @abstractmethod
+    def taken(self, full: Any, site: Sample, event_dim: int) -> Array:
+        """Of an array for all steps of loops and members of plates, those in use."""
+
+    @staticmethod
+    def own(site: Sample, name: str, fn: Any, **infer: Any) -> Sample:
+        """A statement of the guide in the place of a site of the model."""
+        scale = math.prod(f.size / f.subsample_size for f in site.plates)
+        return Sample(
+            name,
+            plates=site.plates,
+            line=site.line,
+            fn=fn,
+            scale=None if scale == 1 else scale,
+            mask=site.mask,
+            infer=infer,
+        )
+
+    @classmethod
+    def fixed(cls, site: Sample, free: Array) -> Array:
+        """Perform the site at an unconstrained value; gives the constrained one.
+
+        What `free` has for a density is performed elsewhere; this is the Jacobian's.
+        """
+        value, log_det = biject_to(site.fn.support).forward_and_log_det(free)
+        fn = Delta(value, -log_det, event_dim=site.fn.event_dim)
+        return perform(cls.own(site, site.name, fn)).value
+
+
+class _Guided(Handler, Place):
+    """Interprets a model as a guide: its latent sites are the guide's."""
+
+    def __init__(self, guide: AutoGuide, begun: Any):
+        super().__init__()
+        self.guide, self.begun = guide, begun
+
+    def start(self) -> dict[str, Any]:
+        """Begin with no values; gives the dict of them."""
+        self.indices: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
+        return self.values
+
+    def handle(self, site: Site) -> Site:
+        """Put the guide's statements in the place of the model's."""
+        match site:
+            case Sample(value=None, is_observed=False):
+                value = self.guide._at(site, self.begun, self)
+                self.values[site.name] = value
+                return dataclasses.replace(site, value=value)
+            case Sample() | Deterministic():
+                return site.resolve()
+            case PlateEntry():
+                out = perform(site)
+                self.indices[site.name] = out.value
+                return out
+        return perform(site)
+
+    def taken(self, full: Any, site: Sample, event_dim: int) -> Array:
+        value = self.here(full, site.name)
+        for frame in site.plates:
+            if frame.subsample_size < frame.size:
+                axis = jnp.ndim(value) - event_dim + frame.dim
+                value = jnp.take(value, self.indices[frame.name], axis=axis)
+        return value
