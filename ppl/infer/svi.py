@@ -16,6 +16,7 @@ from ppl.arguments import Arguments
 from ppl.constant_arguments import with_constants_where_needed
 from ppl.handlers.seed import as_key
 from ppl.infer.elbo import ELBO
+from ppl.infer.guides.base import AutoGuide
 from ppl.infer.svi_loop import Beginning, Program, SVIState, begin, constrained
 from ppl.infer.svi_run import Plateau, Steps, fitted
 from ppl.optim import optax_to_ppl
@@ -96,7 +97,14 @@ class SVI:
         """
         program, data = self._program(args, kwargs)
         key, given = as_key(rng_key), dict(init_params or {})
+        self._introduce(program, data)
         return self._checked(program.begin(key, given, data))
+
+    def _introduce(self, program: Program, data: tuple[Any, ...]) -> None:
+        """Let a guide made from a model know the arguments, for its draws later."""
+        if isinstance(self.guide, AutoGuide):
+            args, kwargs = program.arguments.rebuild(data)
+            self.guide.setup(*args, **kwargs)
 
     def _checked(self, beginning: Beginning) -> SVIState:
         """The state to begin with, if its params are what they must be."""
@@ -228,6 +236,7 @@ class SVI:
         program, data = with_constants_where_needed(
             traced, self.model, *Arguments.of(example, {**kwargs, **self.static_kwargs})
         )
+        self._introduce(program, steps.one_of(data))
         state = init_state
         if state is None or not self._transforms:
             fresh = self._checked(begin(program, key, given, steps.one_of(data)))

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -31,41 +30,10 @@ from ppl.distributions.transforms import biject_to
 from ppl.handlers.block import block
 from ppl.handlers.seed import as_key, seed
 from ppl.handlers.substitute import substitute
+from ppl.infer.guides._prototype import Prototype
 from ppl.infer.initialization import as_strategy, first_finite, init_to_uniform
-from ppl.layout import Entry, SiteInfo
 from ppl.primitives import prng_key
-from ppl.target import LogDensity, trace_model
-
-
-@dataclass(frozen=True)
-class Prototype:
-    """What a guide knows of its model.
-
-    Attributes:
-        density: The target, with the layout of the latent sites.
-        sites: What the trace tells of each site.
-    """
-
-    density: LogDensity
-    sites: Mapping[str, SiteInfo]
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """The latent sites."""
-        return self.density.layout.entries
-
-    def at(self, free: Mapping[str, Array]) -> dict[str, Site]:
-        """All sites, with these unconstrained values."""
-        with only(()):  # for a guide runs among other handlers
-            return self.density.at_values(free)[1]
-
-    def full_shape(self, name: str) -> Shape:
-        """Of the unconstrained value, for all members of the plates around."""
-        site = self.sites[name]
-        shape = list(next(e.free_shape for e in self.entries if e.name == name))
-        for frame in site.plates:
-            shape[len(site.shape) - site.event_dim + frame.dim] = frame.size
-        return tuple(shape)
+from ppl.target import trace_model
 
 
 class AutoGuide(ABC):
@@ -79,6 +47,8 @@ class AutoGuide(ABC):
             like.
         init_loc_fn: Where to begin: a strategy, as for NUTS.
         create_plates: For NumPyro's sake; plates are those of the model.
+        forward_mode_differentiation: For NumPyro's sake; nothing is differentiated to
+            find where to begin.
         **options: Of the subclass; equal guides have equal ones.
     """
 
@@ -89,9 +59,10 @@ class AutoGuide(ABC):
         prefix: str = "auto",
         init_loc_fn: Any = init_to_uniform,
         create_plates: Any = None,
+        forward_mode_differentiation: bool = False,
         **options: Any,
     ):
-        del create_plates
+        del create_plates, forward_mode_differentiation
         if not isinstance(prefix, str) or not prefix:
             raise ArgumentError(f"prefix must be a name, got {prefix!r}.", value=prefix)
         self.model = model
@@ -112,7 +83,7 @@ class AutoGuide(ABC):
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Perform the guide's sites; gives the values by the name of latent sites."""
-        prototype = self._traced(args, kwargs)
+        prototype = self.setup(*args, **kwargs)
         with _Guided(self, self._begun(prototype)) as values:
             self.model(*args, **kwargs)
         return values
@@ -154,7 +125,9 @@ class AutoGuide(ABC):
                 "the model has no latent site, so there is nothing to guide.",
                 hint="Check that not everything is observed.",
             )
-        return Prototype(traced.density, traced.sites)
+        return Prototype(
+            traced.density, traced.sites, tuple(traced.params), traced.plates
+        )
 
     def _known(self) -> Prototype:
         if self.prototype is None:
@@ -210,13 +183,58 @@ class AutoGuide(ABC):
         density = self._known().density
         return density.spec.arguments, density.data
 
-    def _constrained(
-        self, free: Mapping[str, Array], args: tuple[Any, ...], kwargs: dict[str, Any]
+    def median(
+        self, params: Mapping[str, Any], *args: Any, **kwargs: Any
     ) -> dict[str, Array]:
-        """Constrained values of unconstrained ones, by site."""
-        prototype = self._traced(args, kwargs) if args or kwargs else self._known()
-        sites = prototype.at(free)
-        return {name: sites[name].value for name in free}
+        """The median of every unconstrained coordinate, constrained, by site.
+
+        Args:
+            params: What the fit has found.
+            *args: Arguments of the model, for which those of the fit are taken else.
+            **kwargs: Keyword arguments of the model.
+
+        Raises:
+            ArgumentError: The guide has none in closed form.
+        """
+        del params, args, kwargs
+        raise self._without("median")
+
+    def quantiles(
+        self, params: Mapping[str, Any], quantiles: Any, *args: Any, **kwargs: Any
+    ) -> dict[str, Array]:
+        """Quantiles of every unconstrained coordinate, constrained, by site.
+
+        Args:
+            params: What the fit has found.
+            quantiles: A number in (0, 1), or several, which are leading dims.
+            *args: Arguments of the model, for which those of the fit are taken else.
+            **kwargs: Keyword arguments of the model.
+
+        Raises:
+            ArgumentError: The guide has none in closed form, or a number is out of
+                range.
+        """
+        del params, quantiles, args, kwargs
+        raise self._without("quantiles")
+
+    def _without(self, what: str) -> ArgumentError:
+        return ArgumentError(
+            f"{type(self).__name__} has no {what} in closed form.",
+            value=what,
+            hint="Take it from many draws: guide.sample_posterior(key, params, "
+            "sample_shape=(1000,)).",
+        )
+
+    def _fitted(
+        self,
+        params: Mapping[str, Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Prototype:
+        """What is known of the model, with its own params as they were fitted."""
+        given = bool(args or kwargs)
+        prototype = self._traced(args, dict(kwargs or {})) if given else self._known()
+        return prototype.fixed(params)
 
     def _named(self, site: str, what: str) -> str:
         """The name of a param of a site."""
@@ -252,12 +270,6 @@ def check_scale(init_scale: Any) -> float:
             f"init_scale must be > 0, got {init_scale!r}.", value=init_scale
         )
     return float(init_scale)
-
-
-def spread(value: Array, shape: Shape) -> Array:
-    """The value repeated along its dims up to `shape`, and cut there."""
-    times = [-(-new // old) for new, old in zip(shape, value.shape, strict=True)]
-    return jnp.tile(value, times)[tuple(slice(n) for n in shape)]
 
 
 class Place(ABC):

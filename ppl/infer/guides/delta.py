@@ -11,7 +11,8 @@ from ppl._sites import Sample, perform
 from ppl._typing import Array, Model
 from ppl.distributions.delta import Delta
 from ppl.distributions.transforms import biject_to
-from ppl.infer.guides.base import AutoGuide, Place, Prototype, spread
+from ppl.infer.guides._prototype import Prototype, spread
+from ppl.infer.guides.base import AutoGuide, Place
 from ppl.infer.initialization import init_to_median
 from ppl.primitives import param
 
@@ -27,6 +28,7 @@ class AutoDelta(AutoGuide):
         prefix: See `AutoGuide`.
         init_loc_fn: See `AutoGuide`.
         create_plates: See `AutoGuide`.
+        forward_mode_differentiation: See `AutoGuide`.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class AutoDelta(AutoGuide):
         prefix: str = "auto",
         init_loc_fn: Any = init_to_median,
         create_plates: Any = None,
+        forward_mode_differentiation: bool = False,
     ):
         super().__init__(
             model,
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             create_plates=create_plates,
+            forward_mode_differentiation=forward_mode_differentiation,
         )
 
     def _begun(self, prototype: Prototype) -> dict[str, Array]:
@@ -64,8 +68,10 @@ class AutoDelta(AutoGuide):
         fn = Delta(value, event_dim=event_dim)
         return perform(place.own(site, site.name, fn)).value
 
-    def median(self, params: Mapping[str, Any], *args: Any, **kwargs: Any) -> dict:
+    def median(
+        self, params: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> dict[str, Array]:
         """The values by site."""
-        del args, kwargs
-        names = [entry.name for entry in self._known().entries]
+        entries = self._fitted(params, args, kwargs).entries
+        names = [entry.name for entry in entries]
         return {name: jnp.asarray(params[self._named(name, "loc")]) for name in names}

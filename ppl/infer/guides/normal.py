@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from ppl._sites import Sample, perform
@@ -13,7 +12,8 @@ from ppl._typing import Array, Model
 from ppl.distributions import constraints
 from ppl.distributions.normal import Normal
 from ppl.distributions.transforms import IdentityTransform, biject_to
-from ppl.infer.guides.base import AutoGuide, Place, Prototype, check_scale, spread
+from ppl.infer.guides._prototype import Prototype, spread
+from ppl.infer.guides.base import AutoGuide, Place, check_scale
 from ppl.infer.initialization import init_to_uniform
 from ppl.primitives import param
 
@@ -42,6 +42,7 @@ class AutoNormal(AutoGuide):
         init_loc_fn: See `AutoGuide`.
         init_scale: Standard deviations to begin with.
         create_plates: See `AutoGuide`.
+        forward_mode_differentiation: See `AutoGuide`.
     """
 
     scale_constraint = constraints.softplus_positive
@@ -54,12 +55,14 @@ class AutoNormal(AutoGuide):
         init_loc_fn: Any = init_to_uniform,
         init_scale: float = 0.1,
         create_plates: Any = None,
+        forward_mode_differentiation: bool = False,
     ):
         super().__init__(
             model,
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             create_plates=create_plates,
+            forward_mode_differentiation=forward_mode_differentiation,
             init_scale=check_scale(init_scale),
         )
 
@@ -92,34 +95,30 @@ class AutoNormal(AutoGuide):
         free = place.own(site, self._named(site.name, "free"), fn, is_auxiliary=True)
         return place.fixed(site, perform(free).value)
 
-    def median(self, params: Mapping[str, Any], *args: Any, **kwargs: Any) -> dict:
-        """The median of every unconstrained coordinate, constrained, by site."""
-        return self._constrained(self._locs(params), args, kwargs)
+    def median(
+        self, params: Mapping[str, Any], *args: Any, **kwargs: Any
+    ) -> dict[str, Array]:
+        prototype = self._fitted(params, args, kwargs)
+        return prototype.constrained(self._free(prototype, params, 0.0))
 
     def quantiles(
         self, params: Mapping[str, Any], quantiles: Any, *args: Any, **kwargs: Any
     ) -> dict[str, Array]:
-        """Quantiles of every unconstrained coordinate, constrained, by site.
+        prototype = self._fitted(params, args, kwargs)
 
-        Args:
-            params: What the fit has found.
-            quantiles: A number in (0, 1), or several, which are a leading dim.
-            *args: Arguments of the model, for which those of the fit are taken else.
-            **kwargs: Keyword arguments of the model.
-        """
-        probs = jnp.asarray(quantiles, float)
+        def free_at(z: Array) -> dict[str, Array]:
+            return self._free(prototype, params, z)
 
-        def one(prob: Array) -> dict[str, Array]:
-            z = jax.scipy.special.ndtri(prob)
-            free = {
-                name: loc + z * params[self._named(name, "scale")]
-                for name, loc in self._locs(params).items()
-            }
-            return self._constrained(free, args, kwargs)
+        return prototype.quantiles(quantiles, free_at)
 
-        flat = jax.vmap(one)(probs.reshape(-1))
-        return jax.tree.map(lambda a: a.reshape(*probs.shape, *a.shape[1:]), flat)
-
-    def _locs(self, params: Mapping[str, Any]) -> dict[str, Array]:
-        names = [entry.name for entry in self._known().entries]
-        return {name: jnp.asarray(params[self._named(name, "loc")]) for name in names}
+    def _free(
+        self, prototype: Prototype, params: Mapping[str, Any], z: Any
+    ) -> dict[str, Array]:
+        """Unconstrained values, `z` standard deviations above the means."""
+        found = {}
+        for entry in prototype.entries:
+            loc, scale = (
+                params[self._named(entry.name, what)] for what in ("loc", "scale")
+            )
+            found[entry.name] = loc + z * jnp.asarray(scale)
+        return found
