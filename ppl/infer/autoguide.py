@@ -2,20 +2,41 @@
 
 from ppl.infer.guides._continuous import AutoContinuous
 from ppl.infer.guides.base import AutoGuide
+from ppl.infer.guides.batched import (
+    AutoBatchedLowRankMultivariateNormal,
+    AutoBatchedMultivariateNormal,
+)
+from ppl.infer.guides.dais import AutoDAIS, AutoSurrogateLikelihoodDAIS
 from ppl.infer.guides.delta import AutoDelta
+from ppl.infer.guides.flows import (
+    AutoBNAFNormal,
+    AutoIAFNormal,
+    AutoSplineCouplingNormal,
+)
 from ppl.infer.guides.gaussian import (
     AutoDiagonalNormal,
     AutoLowRankMultivariateNormal,
     AutoMultivariateNormal,
 )
+from ppl.infer.guides.guide_list import AutoGuideList
+from ppl.infer.guides.laplace import AutoLaplaceApproximation
 from ppl.infer.guides.normal import AutoNormal
 
 __all__ = [
+    "AutoBNAFNormal",
+    "AutoBatchedLowRankMultivariateNormal",
+    "AutoBatchedMultivariateNormal",
     "AutoContinuous",
+    "AutoDAIS",
     "AutoDelta",
     "AutoDiagonalNormal",
     "AutoGuide",
+    "AutoGuideList",
+    "AutoIAFNormal",
+    "AutoLaplaceApproximation",
     "AutoLowRankMultivariateNormal",
     "AutoMultivariateNormal",
     "AutoNormal",
+    "AutoSplineCouplingNormal",
+    "AutoSurrogateLikelihoodDAIS",
 ]

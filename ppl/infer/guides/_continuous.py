@@ -55,8 +55,12 @@ class AutoContinuous(AutoGuide):
         """From draws of `get_base_dist()` to the vector, given what a fit has found."""
 
     @abstractmethod
+    def _law(self, prototype: Prototype, params: Mapping[str, Any]) -> Distribution:
+        """The law of the vector, given the params."""
+
     def get_posterior(self, params: Mapping[str, Any]) -> Distribution:
         """The law of the vector, (latent_dim,), given what a fit has found."""
+        return self._law(self._known(), params)
 
     def get_base_dist(self) -> Distribution:
         """Standard normal noise, (latent_dim,)."""
@@ -86,7 +90,7 @@ class AutoContinuous(AutoGuide):
             name = self._called(what)
             found[name] = param(name, init, constraint=constraint)
         name, infer = f"_{self.prefix}_latent", {"is_auxiliary": True}
-        return sample(name, self.get_posterior(found), infer=infer)
+        return sample(name, self._law(prototype, found), infer=infer)
 
     def _at(self, site: Sample, begun: dict[str, Array], place: Place) -> Array:
         bijector = biject_to(site.fn.support)
@@ -113,19 +117,26 @@ class AutoContinuous(AutoGuide):
 class AbstractGaussian(AutoContinuous):
     """A guide whose vector is normal."""
 
+    def _moments(
+        self, prototype: Prototype, params: Mapping[str, Any]
+    ) -> tuple[Array, Array]:
+        """Mean and variance of the vector."""
+        law = self._law(prototype, params)
+        return law.mean, law.variance
+
     def median(
         self, params: Mapping[str, Any], *args: Any, **kwargs: Any
     ) -> dict[str, Array]:
         prototype = self._fitted(params, args, kwargs)
-        mean = self.get_posterior(params).mean
+        mean, _ = self._moments(prototype, params)
         return prototype.constrained(prototype.density.layout.split(mean))
 
     def quantiles(
         self, params: Mapping[str, Any], quantiles: Any, *args: Any, **kwargs: Any
     ) -> dict[str, Array]:
         prototype = self._fitted(params, args, kwargs)
-        posterior = self.get_posterior(params)
-        mean, spread = posterior.mean, jnp.sqrt(posterior.variance)
+        mean, variance = self._moments(prototype, params)
+        spread = jnp.sqrt(variance)
 
         def free_at(z: Array) -> dict[str, Array]:
             return prototype.density.layout.split(mean + z * spread)

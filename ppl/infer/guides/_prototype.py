@@ -67,7 +67,8 @@ class Prototype:
             ArgumentError: Members of a plate that is subsampled have other supports.
         """
         part = {e.name: _cut(free[e.name], e.free_shape) for e in self.entries}
-        sites, found = self.at(part), {}
+        found: dict[str, Array] = {}
+        sites: dict[str, Any] = self.at(part)
         for name, value in part.items():
             found[name] = sites[name].value
             if value.shape != jnp.shape(free[name]):

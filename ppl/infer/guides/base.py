@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,13 @@ from ppl._sites import (
     Deterministic,
     Handler,
     PlateEntry,
+    PlateFrame,
     Sample,
     Site,
     only,
     perform,
 )
-from ppl._typing import Array, Model, Shape
+from ppl._typing import Array, Key, Model, Shape
 from ppl.arguments import Arguments
 from ppl.distributions.delta import Delta
 from ppl.distributions.transforms import biject_to
@@ -31,7 +32,13 @@ from ppl.handlers.block import block
 from ppl.handlers.seed import as_key, seed
 from ppl.handlers.substitute import substitute
 from ppl.infer.guides._prototype import Prototype
-from ppl.infer.initialization import as_strategy, first_finite, init_to_uniform
+from ppl.infer.initialization import (
+    InitStrategy,
+    as_strategy,
+    first_finite,
+    init_to_uniform,
+)
+from ppl.layout import SiteInfo
 from ppl.primitives import prng_key
 from ppl.target import trace_model
 
@@ -67,9 +74,12 @@ class AutoGuide(ABC):
             raise ArgumentError(f"prefix must be a name, got {prefix!r}.", value=prefix)
         self.model = model
         self.prefix = prefix
-        self.init_loc_fn = as_strategy(init_loc_fn)
+        self.init_loc_fn = _simple(init_loc_fn)
         self.options = options
         self.prototype: Prototype | None = None
+
+    needs_whole_model: ClassVar[bool] = False
+    """Whether it can be no part of an `AutoGuideList`."""
 
     def _key(self) -> tuple[Any, ...]:
         options = tuple(sorted(self.options.items()))
@@ -104,22 +114,19 @@ class AutoGuide(ABC):
     def _at(self, site: Sample, begun: Any, place: Place) -> Array:
         """Perform what stands for a latent site; gives its value."""
 
-    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prototype:
+    def _traced(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], model: Model | None = None
+    ) -> Prototype:
+        """What is to know of the model, or of another."""
+        model = model or self.model
+
         def seeded(*args: Any, **kwargs: Any) -> Any:
             with seed(rng_seed=0):  # for plates that are subsampled
-                return self.model(*args, **kwargs)
+                return model(*args, **kwargs)
 
         with only(()):
             traced = trace_model(seeded, args, kwargs)
-        for name, site in traced.sites.items():
-            if site.is_discrete and not site.is_observed and site.type == "sample":
-                raise ModelError(
-                    f"is discrete ({site.line}), and {type(self).__name__} is for "
-                    "continuous latent sites.",
-                    site=name,
-                    value=site.family,
-                    hint="Sum it out, or write a guide for it.",
-                )
+        self._check_sites(traced.sites)
         if not traced.density.layout.entries:
             raise ModelError(
                 "the model has no latent site, so there is nothing to guide.",
@@ -128,6 +135,22 @@ class AutoGuide(ABC):
         return Prototype(
             traced.density, traced.sites, tuple(traced.params), traced.plates
         )
+
+    def _check_sites(self, sites: Mapping[str, SiteInfo]) -> None:
+        """Whether the latent sites can be guided.
+
+        Raises:
+            ModelError: One is discrete.
+        """
+        for name, site in sites.items():
+            if site.is_discrete and not site.is_observed and site.type == "sample":
+                raise ModelError(
+                    f"is discrete ({site.line}), and {type(self).__name__} is for "
+                    "continuous latent sites.",
+                    site=name,
+                    value=site.family,
+                    hint="Sum it out, or write a guide for it.",
+                )
 
     def _known(self) -> Prototype:
         if self.prototype is None:
@@ -139,7 +162,7 @@ class AutoGuide(ABC):
 
     def _initial(self, prototype: Prototype) -> Any:
         """A function that gives unconstrained values to begin at, by site."""
-        key = prng_key()
+        key: Any = prng_key()
 
         @cache
         def values() -> dict[str, Array]:
@@ -159,6 +182,9 @@ class AutoGuide(ABC):
     ) -> dict[str, Array]:
         """Draws of the guide: constrained values by site, (*sample_shape, *shape).
 
+        Each has its own members of plates that are subsampled, or all have those that
+        `ppl.handlers.substitute` around this gives.
+
         Args:
             rng_key: An int or a JAX key.
             params: What the fit has found.
@@ -166,14 +192,10 @@ class AutoGuide(ABC):
             sample_shape: How many draws.
             **kwargs: Keyword arguments of the model.
         """
+        prototype = self._traced(args, kwargs) if args or kwargs else self._known()
         arguments, data = self._arguments(args, kwargs)
-        key, count = as_key(rng_key), math.prod(sample_shape)
-        keys = jax.random.split(key, count) if sample_shape else key[None]
-        flat = _drawn(self, arguments, data, keys, dict(params))
-        return {
-            name: value.reshape(*sample_shape, *value.shape[1:])
-            for name, value in flat.items()
-        }
+        given = {**params, **_given_indices(prototype.plates)}
+        return draws(self, arguments, data, as_key(rng_key), given, sample_shape)
 
     def _arguments(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -241,9 +263,66 @@ class AutoGuide(ABC):
         return f"{site}_{self.prefix}_{what}"
 
 
+def _simple(init_loc_fn: Any) -> InitStrategy:
+    """A strategy that looks at every site by itself."""
+    strategy = as_strategy(init_loc_fn)
+    if not isinstance(strategy, InitStrategy):
+        raise ArgumentError(
+            "init_loc_fn must be a strategy that looks at every site by itself, got "
+            f"{strategy!r}.",
+            value=init_loc_fn,
+            hint="Use init_to_median, init_to_uniform, init_to_value(values=…), …",
+        )
+    return strategy
+
+
+def _given_indices(plates: Mapping[str, PlateFrame]) -> dict[str, Any]:
+    """Indices of subsampled plates, where a handler around gives them."""
+    found = {}
+    for frame in plates.values():
+        if frame.subsample_size < frame.size:
+            asked = PlateEntry(
+                frame.name,
+                size=frame.size,
+                subsample_size=frame.subsample_size,
+                dim=frame.dim,
+                make_indices=lambda _: None,
+            )
+            found[frame.name] = perform(asked).value
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def draws(
+    guide: Model,
+    arguments: Arguments,
+    data: tuple[Any, ...],
+    key: Key,
+    params: Mapping[str, Any],
+    sample_shape: Shape,
+) -> dict[str, Array]:
+    """Draws of a guide, (*sample_shape, *shape) by site.
+
+    Args:
+        guide: A function that performs its sites and gives their values.
+        arguments: Structure of its arguments.
+        data: Array arguments.
+        key: A JAX key.
+        params: Values of params, and indices of plates.
+        sample_shape: How many.
+    """
+    keys = key[None]
+    if sample_shape:
+        keys = jax.random.split(key, math.prod(sample_shape))
+    flat = _drawn(guide, arguments, data, keys, dict(params))
+    return {
+        name: value.reshape(*sample_shape, *value.shape[1:])
+        for name, value in flat.items()
+    }
+
+
 @partial(jax.jit, static_argnames=("guide", "arguments"))
 def _drawn(
-    guide: AutoGuide,
+    guide: Model,
     arguments: Arguments,
     data: tuple[Any, ...],
     keys: Any,
@@ -253,23 +332,21 @@ def _drawn(
 
     def one(key: Any) -> dict[str, Array]:
         args, kwargs = arguments.rebuild(data)
-        with block(), seed(rng_seed=key), substitute(data=params):
+        with only(()), block(), seed(rng_seed=key), substitute(data=params):
             return dict(guide(*args, **kwargs))
 
     return jax.vmap(one)(keys)
 
 
-def check_scale(init_scale: Any) -> float:
-    """The scale to begin with.
+def check_scale(value: Any, name: str = "init_scale") -> float:
+    """A positive number, such as the scale to begin with.
 
     Raises:
-        ArgumentError: It is not positive.
+        ArgumentError: It is none.
     """
-    if not init_scale > 0:
-        raise ArgumentError(
-            f"init_scale must be > 0, got {init_scale!r}.", value=init_scale
-        )
-    return float(init_scale)
+    if isinstance(value, str) or not value > 0 or value == float("inf"):
+        raise ArgumentError(f"{name} must be > 0, got {value!r}.", value=value)
+    return float(value)
 
 
 class Place(ABC):

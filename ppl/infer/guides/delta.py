@@ -50,7 +50,9 @@ class AutoDelta(AutoGuide):
 
     def _begun(self, prototype: Prototype) -> dict[str, Array]:
         initial = self._initial(prototype)
-        sites = prototype.at(initial())  # for supports, which may be computed
+        sites: dict[str, Any] = prototype.at(
+            initial()
+        )  # for supports, which may be computed
         found = {}
         for entry in prototype.entries:
             name, support = entry.name, sites[entry.name].fn.support

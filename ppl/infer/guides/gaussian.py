@@ -67,7 +67,8 @@ class AutoDiagonalNormal(AbstractGaussian):
     def _loc_and_scale(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         return params[self._called("loc")], params[self._called("scale")]
 
-    def get_posterior(self, params: Mapping[str, Any]) -> Distribution:
+    def _law(self, prototype: Prototype, params: Mapping[str, Any]) -> Distribution:
+        del prototype
         return Normal(*self._loc_and_scale(params)).to_event(1)
 
     def get_transform(self, params: Mapping[str, Any]) -> Transform:
@@ -111,7 +112,8 @@ class AutoMultivariateNormal(AbstractGaussian):
             "scale_tril": Declared(tril, self.scale_tril_constraint),
         }
 
-    def get_posterior(self, params: Mapping[str, Any]) -> Distribution:
+    def _law(self, prototype: Prototype, params: Mapping[str, Any]) -> Distribution:
+        del prototype
         loc, tril = params[self._called("loc")], params[self._called("scale_tril")]
         return MultivariateNormal(loc, scale_tril=tril)
 
@@ -172,12 +174,15 @@ class AutoLowRankMultivariateNormal(AbstractGaussian):
             "scale": Declared(scale, self.scale_constraint),
         }
 
-    def get_posterior(self, params: Mapping[str, Any]) -> LowRankMultivariateNormal:
+    def _law(
+        self, prototype: Prototype, params: Mapping[str, Any]
+    ) -> LowRankMultivariateNormal:
+        del prototype
         names = ("loc", "cov_factor", "scale")
         loc, factor, scale = (jnp.asarray(params[self._called(n)]) for n in names)
         return LowRankMultivariateNormal(loc, factor * scale[:, None], scale**2)
 
     def get_transform(self, params: Mapping[str, Any]) -> Transform:
-        posterior = self.get_posterior(params)
+        posterior = self._law(self._known(), params)
         tril = jnp.linalg.cholesky(posterior.covariance_matrix)
         return LowerCholeskyAffine(posterior.loc, tril)
