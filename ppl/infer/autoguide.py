@@ -21,6 +21,7 @@ from ppl.infer.guides.gaussian import (
 from ppl.infer.guides.guide_list import AutoGuideList
 from ppl.infer.guides.laplace import AutoLaplaceApproximation
 from ppl.infer.guides.normal import AutoNormal
+from ppl.infer.guides.semi_dais import AutoSemiDAIS
 
 __all__ = [
     "AutoBNAFNormal",
@@ -37,6 +38,7 @@ __all__ = [
     "AutoLowRankMultivariateNormal",
     "AutoMultivariateNormal",
     "AutoNormal",
+    "AutoSemiDAIS",
     "AutoSplineCouplingNormal",
     "AutoSurrogateLikelihoodDAIS",
 ]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from ppl._counts import as_count
 from ppl._errors import ArgumentError
-from ppl._sites import Handler, Param, Sample, Site, perform
+from ppl._sites import Handler, Param, PlateEntry, Sample, Site, perform
 from ppl._typing import Array, Shape
 from ppl.distributions import constraints
 from ppl.distributions.normal import Normal
@@ -144,7 +144,7 @@ def momenta(prefix: str, batch: Shape, count: int, dim: int) -> Array:
 
 
 class ParamsOnly(Handler):
-    """Lets the params of a model be performed, and nothing else.
+    """Lets the params and plates of a model be performed, and nothing else.
 
     Entering gives the dict of their values.
 
@@ -162,8 +162,10 @@ class ParamsOnly(Handler):
         return self.found
 
     def handle(self, site: Site) -> Site:
-        """Perform a param; do the default action of all else."""
+        """Perform a param or a plate; do the default action of all else."""
         match site:
+            case PlateEntry():
+                return perform(site)
             case Param():
                 out = perform(site)
                 self.found[site.name] = out.value

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Any, ClassVar
 
 import jax
@@ -18,19 +18,17 @@ from ppl._sites import (
     Deterministic,
     Handler,
     PlateEntry,
-    PlateFrame,
     Sample,
     Site,
     only,
     perform,
 )
-from ppl._typing import Array, Key, Model, Shape
+from ppl._typing import Array, Model, Shape
 from ppl.arguments import Arguments
 from ppl.distributions.delta import Delta
 from ppl.distributions.transforms import biject_to
-from ppl.handlers.block import block
 from ppl.handlers.seed import as_key, seed
-from ppl.handlers.substitute import substitute
+from ppl.infer.guides._draws import draws, given_indices
 from ppl.infer.guides._prototype import Prototype
 from ppl.infer.initialization import (
     InitStrategy,
@@ -94,7 +92,7 @@ class AutoGuide(ABC):
     def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Perform the guide's sites; gives the values by the name of latent sites."""
         prototype = self.setup(*args, **kwargs)
-        with _Guided(self, self._begun(prototype)) as values:
+        with Guided(self, self._begun(prototype)) as values:
             self.model(*args, **kwargs)
         return values
 
@@ -194,7 +192,7 @@ class AutoGuide(ABC):
         """
         prototype = self._traced(args, kwargs) if args or kwargs else self._known()
         arguments, data = self._arguments(args, kwargs)
-        given = {**params, **_given_indices(prototype.plates)}
+        given = {**params, **given_indices(prototype.plates)}
         return draws(self, arguments, data, as_key(rng_key), given, sample_shape)
 
     def _arguments(
@@ -276,68 +274,6 @@ def _simple(init_loc_fn: Any) -> InitStrategy:
     return strategy
 
 
-def _given_indices(plates: Mapping[str, PlateFrame]) -> dict[str, Any]:
-    """Indices of subsampled plates, where a handler around gives them."""
-    found = {}
-    for frame in plates.values():
-        if frame.subsample_size < frame.size:
-            asked = PlateEntry(
-                frame.name,
-                size=frame.size,
-                subsample_size=frame.subsample_size,
-                dim=frame.dim,
-                make_indices=lambda _: None,
-            )
-            found[frame.name] = perform(asked).value
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def draws(
-    guide: Model,
-    arguments: Arguments,
-    data: tuple[Any, ...],
-    key: Key,
-    params: Mapping[str, Any],
-    sample_shape: Shape,
-) -> dict[str, Array]:
-    """Draws of a guide, (*sample_shape, *shape) by site.
-
-    Args:
-        guide: A function that performs its sites and gives their values.
-        arguments: Structure of its arguments.
-        data: Array arguments.
-        key: A JAX key.
-        params: Values of params, and indices of plates.
-        sample_shape: How many.
-    """
-    keys = key[None]
-    if sample_shape:
-        keys = jax.random.split(key, math.prod(sample_shape))
-    flat = _drawn(guide, arguments, data, keys, dict(params))
-    return {
-        name: value.reshape(*sample_shape, *value.shape[1:])
-        for name, value in flat.items()
-    }
-
-
-@partial(jax.jit, static_argnames=("guide", "arguments"))
-def _drawn(
-    guide: Model,
-    arguments: Arguments,
-    data: tuple[Any, ...],
-    keys: Any,
-    params: dict[str, Any],
-) -> dict[str, Array]:
-    """Draws of a guide, for each key."""
-
-    def one(key: Any) -> dict[str, Array]:
-        args, kwargs = arguments.rebuild(data)
-        with only(()), block(), seed(rng_seed=key), substitute(data=params):
-            return dict(guide(*args, **kwargs))
-
-    return jax.vmap(one)(keys)
-
-
 def check_scale(value: Any, name: str = "init_scale") -> float:
     """A positive number, such as the scale to begin with.
 
@@ -381,7 +317,7 @@ class Place(ABC):
         return perform(cls.own(site, site.name, fn)).value
 
 
-class _Guided(Handler, Place):
+class Guided(Handler, Place):
     """Interprets a model as a guide: its latent sites are the guide's."""
 
     def __init__(self, guide: AutoGuide, begun: Any):

@@ -14,8 +14,9 @@ from ppl._typing import Array, Shape
 from ppl.handlers.seed import as_key
 from ppl.handlers.trace import trace
 from ppl.infer.guides._continuous import AutoContinuous
+from ppl.infer.guides._draws import draws
 from ppl.infer.guides._prototype import Prototype
-from ppl.infer.guides.base import AutoGuide, Place, draws
+from ppl.infer.guides.base import AutoGuide, Place
 from ppl.layout import SiteInfo
 
 Part = Callable[..., Any]
