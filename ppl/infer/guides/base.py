@@ -292,6 +292,10 @@ class Place(ABC):
     def taken(self, full: Any, site: Sample, event_dim: int) -> Array:
         """Of an array for all steps of loops and members of plates, those in use."""
 
+    @abstractmethod
+    def here(self, value: Any, name: str) -> Any:
+        """Of an array for all steps of loops, that in use."""
+
     @staticmethod
     def own(site: Sample, name: str, fn: Any, **infer: Any) -> Sample:
         """A statement of the guide in the place of a site of the model."""

@@ -45,12 +45,12 @@ class _Local(NamedTuple):
     Attributes:
         prototype: Of this model; its params have been performed.
         frame: The plate of its members.
-        index: The members in use, (members,).
+        chosen: Indices of the members in use, (members,).
     """
 
     prototype: Prototype
     frame: PlateFrame
-    index: Array
+    chosen: Array
 
     @property
     def size(self) -> int:
@@ -75,7 +75,7 @@ class _Local(NamedTuple):
     @property
     def pinned(self) -> substitute:
         """Gives the plate the indices that it has had."""
-        return substitute(data={self.frame.name: self.index})
+        return substitute(data={self.frame.name: self.chosen})
 
     @property
     def members(self) -> plate:
@@ -91,7 +91,7 @@ class _Local(NamedTuple):
         spec = dataclasses.replace(density.spec, model=model, **changed)
         density = replace(density, spec=spec)
 
-        def slope(rows: Array) -> Array:
+        def slope(rows: Array, /) -> Array:
             def total(rows: Array) -> Array:
                 return density.at_sites(self.split(rows))
 
@@ -221,8 +221,8 @@ class AutoSemiDAIS(AutoGuide):
         made = declared(self.options, self.prefix, batch, local.size)
         if self.options["shared"]:
             return made
-        *settings, most = made
-        return Annealing(*(a[local.index] for a in settings), most)
+        *each, _ = Annealing._fields
+        return made._replace(**{n: getattr(made, n)[local.chosen] for n in each})
 
     def _start(
         self, local: _Local, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -234,11 +234,11 @@ class AutoSemiDAIS(AutoGuide):
             loc, scale = self._normal(local)
             law = Normal(loc, scale).to_event(1)
 
-            def base(rows: Array) -> Array:
+            def normal_force(rows: Array) -> Array:
                 return (loc - rows) / scale**2
 
             with local.pinned, local.members:
-                return sample(name, law, infer=infer), 0.0, base
+                return sample(name, law, infer=infer), 0.0, normal_force
         with _Renamed(name) as drawn, local.pinned:
             guide(*args, **kwargs)
         known = with_params(self._traced(args, kwargs, guide), guide)
@@ -255,7 +255,7 @@ class AutoSemiDAIS(AutoGuide):
         for site in drawn.values():
             bijector = biject_to(site.fn.support)
             free[site.name], log_det = bijector.inverse_and_log_det(site.value)
-            log_dets += log_det.reshape(len(local.index), -1).sum(-1)
+            log_dets += log_det.reshape(len(local.chosen), -1).sum(-1)
         base = local.force(known.density, forward=self.options["forward"])
         return local.join(free), -log_dets, base
 
@@ -268,11 +268,11 @@ class AutoSemiDAIS(AutoGuide):
             rows = local.join(initial())
             return jnp.resize(rows, shape)
 
-        found = param(f"{self.prefix}_z_0_loc", loc)[local.index]
+        found = param(f"{self.prefix}_z_0_loc", loc)[local.chosen]
         scale = jnp.full(shape, self.options["init_scale"])
         positive = constraints.softplus_positive
         scales = param(f"{self.prefix}_z_0_scale", scale, constraint=positive)
-        return found, scales[local.index]
+        return found, scales[local.chosen]
 
     def _frame(self, local: Prototype) -> PlateFrame:
         """The plate of the local sites.
