@@ -1,0 +1,88 @@
+"""All guides, and what tests need to look into them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+import ppl
+from ppl.distributions.transforms import biject_to
+from ppl.handlers import seed, substitute, trace
+from ppl.infer import autoguide
+from ppl.infer.elbo import Trace_ELBO, log_density_of, run_pair
+from ppl.primitives import Param
+
+NORMALS = [
+    "AutoNormal",
+    "AutoDiagonalNormal",
+    "AutoMultivariateNormal",
+    "AutoLowRankMultivariateNormal",
+    "AutoBatchedMultivariateNormal",
+    "AutoBatchedLowRankMultivariateNormal",
+]
+FLOWS = ["AutoIAFNormal", "AutoBNAFNormal", "AutoSplineCouplingNormal"]
+POINTS = ["AutoDelta", "AutoLaplaceApproximation"]
+ANNEALED = ["AutoDAIS", "AutoSurrogateLikelihoodDAIS"]
+ALL = [*NORMALS, *FLOWS, *POINTS, *ANNEALED]
+
+
+def made(name, model, *args, **options):
+    """A guide by its name; the surrogate is the model with its arguments."""
+    kind = getattr(autoguide, name)
+    if name == "AutoSurrogateLikelihoodDAIS":
+        return kind(model, lambda: model(*args), **options)
+    return kind(model, **options)
+
+
+def started(guide, *args, key=0):
+    """Initial params of a guide, and their constraints."""
+    sites = trace(seed(guide, rng_seed=key)).get_trace(*args)
+    params = {n: s for n, s in sites.items() if isinstance(s, Param)}
+    values = {n: s.value for n, s in params.items()}
+    return values, {n: s.constraint for n, s in params.items()}
+
+
+def moved(guide, *args, size=0.3, key=1):
+    """Params away from where they begin, but satisfying their constraints."""
+    values, constraints = started(guide, *args)
+    rng = np.random.default_rng(key)
+    found = {}
+    for name, value in values.items():
+        if constraints[name] is ppl.distributions.constraints.real:
+            transform = None
+        else:
+            transform = biject_to(constraints[name])
+        free = value if transform is None else transform.inv(value)
+        free = jax.tree.map(lambda a: a + size * rng.normal(size=jnp.shape(a)), free)
+        found[name] = free if transform is None else transform(free)
+    return found
+
+
+def guided(guide, params, *args, key=0, **given):
+    """Sites of one run of a guide at params, with some sites' values given."""
+    fixed = substitute(guide, data={**params, **given})
+    return trace(seed(fixed, rng_seed=key)).get_trace(*args)
+
+
+def log_weights(model, guide, params, *args, count, key=3):
+    """log p(x, z) - log q(z) for draws z of a guide, (count,)."""
+
+    @jax.jit
+    def one(key):
+        return -Trace_ELBO().loss(key, params, model, guide, *args)
+
+    return np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(key), count)))
+
+
+def bound_at(model, guide, params, *args, **given):
+    """log p(x, z) - log q(z) where the guide's sites have the given values."""
+    fixed = substitute(guide, data=given)
+    pair = run_pair(jax.random.key(0), params, model, fixed, args, {})
+    return log_density_of(pair.model) - log_density_of(pair.guide)
+
+
+def free_vector(values, constraints):
+    """Unconstrained params as a vector, and what takes it back."""
+    transforms = {n: biject_to(c) for n, c in constraints.items()}
+    flat, back = ravel_pytree({n: transforms[n].inv(v) for n, v in values.items()})
+    return flat, lambda x: {n: transforms[n](v) for n, v in back(x).items()}

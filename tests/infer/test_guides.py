@@ -1,0 +1,377 @@
+"""What holds for every guide: densities, evidence, shapes, supports, mistakes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+import ppl
+import ppl.distributions as dist
+from ppl._errors import ArgumentError, ModelError, ShapeError
+from ppl.handlers import seed, substitute, trace
+from ppl.infer import autoguide, init_to_pathfinder, init_to_value
+from ppl.infer.elbo import log_density_of
+from ppl.primitives import Sample
+from tests.infer.guides import (
+    ALL,
+    ANNEALED,
+    FLOWS,
+    NORMALS,
+    POINTS,
+    bound_at,
+    guided,
+    log_weights,
+    made,
+    moved,
+    started,
+)
+
+WHOLE = [*NORMALS[1:4], *FLOWS]
+Y = np.array([0.4, -0.3, 1.1])
+
+
+def supports():
+    """Sites on many supports, one of them computed."""
+    rate = ppl.sample("rate", dist.Gamma(2.0, 1.0))
+    low = ppl.sample("low", dist.Uniform(rate, rate + 1.0))
+    shares = ppl.sample("shares", dist.Dirichlet(jnp.array([1.0, 2.0, 3.0])))
+    ppl.sample("corr", dist.LKJCholesky(3, 2.0))
+    ppl.sample("y", dist.Normal(low, shares.sum()), obs=0.3)
+
+
+COORDINATES = {  # by which the density of a value is one
+    "rate": np.ravel,
+    "low": np.ravel,
+    "shares": lambda x: x[..., :-1],
+    "corr": lambda x: x[..., np.tri(3, k=-1, dtype=bool)],
+}
+
+
+def conjugate(y):
+    """Three means and what is seen of them."""
+    with ppl.plate("i", 3):
+        a = ppl.sample("a", dist.Normal(0.5, 1.0))
+        b = ppl.sample("b", dist.Normal(0.0, 0.7))
+        ppl.sample("y", dist.Normal(a + b, 0.5), obs=y)
+
+
+EVIDENCE = stats.norm(0.5, np.sqrt(1.0 + 0.49 + 0.25)).logpdf(Y).sum()
+
+
+# --- densities ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_density_of_a_draw_is_that_of_the_vector_with_its_jacobian(name, x64):
+    guide = made(name, supports)
+    params = moved(guide)
+
+    @jax.jit
+    def run(key):
+        sites = trace(seed(substitute(guide, data=params), rng_seed=key)).get_trace()
+        values = {n: s.value for n, s in sites.items() if isinstance(s, Sample)}
+        return log_density_of(sites), values
+
+    total, values = run(jax.random.key(5))
+    guide.setup()
+    flat = values.pop("_auto_latent")
+
+    def coordinates(flat):
+        found = guide.constrain(flat[None])
+        return jnp.concatenate(
+            [jnp.ravel(COORDINATES[n](v[0])) for n, v in found.items()]
+        )
+
+    assert_allclose(
+        coordinates(flat),
+        np.concatenate([np.ravel(COORDINATES[n](v)) for n, v in values.items()]),
+        rtol=1e-10,
+    )
+    _, jacobian = np.linalg.slogdet(jax.jacfwd(coordinates)(flat))
+    transform = guide.get_transform(params)
+    noise = transform.inv(flat)
+    _, stretch = np.linalg.slogdet(jax.jacfwd(transform)(noise))
+    assert_allclose(transform(noise), flat, rtol=1e-6)
+    expected = stats.norm.logpdf(noise).sum() - stretch - jacobian
+    assert_allclose(total, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [*NORMALS, *FLOWS, *ANNEALED])
+def test_importance_weights_average_to_the_evidence(name, x64):
+    scale = {"init_scale": 1.2}  # wider than the posterior: the weights have a variance
+    guide = made(name, conjugate, Y, init_loc_fn=init_to_value(values=POINT), **scale)
+    logs = log_weights(conjugate, guide, moved(guide, Y, size=0.05), Y, count=4000)
+    weights = np.exp(logs - EVIDENCE)
+    assert 0.01 < weights.std() < 20
+    z = (weights.mean() - 1) / (weights.std() / np.sqrt(len(weights)))
+    assert abs(z) < 5
+
+
+POINT = {"a": np.full(3, 0.5), "b": np.zeros(3)}
+
+
+def test_more_annealing_steps_come_nearer_to_the_evidence(x64):
+    def bound(steps):
+        settings = {"eta_init": 0.15, "eta_max": 0.3, "init_scale": 1.0}
+        where = init_to_value(values=POINT)
+        guide = autoguide.AutoDAIS(conjugate, K=steps, init_loc_fn=where, **settings)
+        params, _ = started(guide, Y)
+        return log_weights(conjugate, guide, params, Y, count=500).mean()
+
+    plain, some, many = bound(1), bound(5), bound(25)
+    assert plain < some - 0.5 < many - 1.0 < EVIDENCE
+
+
+# --- the peer -------------------------------------------------------------------------
+
+
+def in_ppl_and_numpyro():
+    """The same model in both languages; the names are not in alphabetical order."""
+    numpyro = pytest.importorskip("numpyro")
+
+    def written_in(language):
+        families = language.distributions
+
+        def model():
+            with language.plate("i", 3):
+                s = language.sample("s", families.Gamma(2.0, 1.0))
+                a = language.sample("a", families.Normal(0.0, s))
+                language.sample("y", families.Normal(a, 1.0), obs=jnp.asarray(Y))
+
+        return model
+
+    return written_in(ppl), written_in(numpyro), numpyro
+
+
+@pytest.mark.parametrize("name", [*NORMALS, *POINTS, "AutoDAIS"])
+def test_the_bound_is_numpyros_at_the_same_params(name, x64):
+    ours, theirs, numpyro = in_ppl_and_numpyro()
+    guide = made(name, ours)
+    params = moved(guide)
+    other = getattr(numpyro.infer.autoguide, name)(theirs)
+    svi = numpyro.infer.SVI(
+        theirs, other, numpyro.optim.SGD(0.1), numpyro.infer.Trace_ELBO()
+    )
+    known = svi.get_params(svi.init(jax.random.PRNGKey(0)))
+    shapes = {n: jnp.shape(v) for n, v in params.items()}
+    assert shapes == {n: jnp.shape(v) for n, v in known.items()}
+    sites = guided(guide, params)
+    given = {
+        n: s.value
+        for n, s in sites.items()
+        if isinstance(s, Sample)
+        and (s.infer.get("is_auxiliary") or name != "AutoNormal")
+        if n not in ("s", "a") and not s.is_observed
+    }
+    if name == "AutoNormal":
+        given = {"s": sites["s"].value, "a": sites["a"].value}
+        expected_given = given
+        given = {"s_auto_free": jnp.log(given["s"]), "a": given["a"]}
+    else:
+        expected_given = given
+    own = bound_at(ours, guide, params, **given)
+    handlers = numpyro.handlers
+
+    def density(model, data):
+        fixed = handlers.substitute(handlers.seed(model, 0), data=data)
+        return numpyro.infer.util.log_density(fixed, (), {}, {})
+
+    minus, run = density(other, {**params, **expected_given})
+    values = {n: run[n]["value"] for n in ("s", "a")}
+    plus, _ = density(theirs, values)
+    assert_allclose(own, plus - minus, rtol=1e-9)
+
+
+# --- draws, medians, quantiles --------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_draws_have_shapes_and_lie_in_the_supports(name):
+    model = supports
+    if "Batched" in name:
+        model, args = conjugate, (Y,)
+    else:
+        args = ()
+    guide = made(name, model, *args)
+    params, _ = started(guide, *args)
+    if name == "AutoLaplaceApproximation":  # any point will do
+        guide = made(name, model, hessian_fn=lambda f, x: 4.0 * jnp.eye(len(x)))
+    guide.setup(*args)
+    draws = guide.sample_posterior(1, params, sample_shape=(2, 5))
+    one = guide.sample_posterior(1, params, *args)
+    assert {n: v.shape for n, v in draws.items()} == {
+        n: (2, 5, *v.shape) for n, v in one.items()
+    }
+    again = guide.sample_posterior(1, params, sample_shape=(2, 5))
+    assert all((draws[n] == again[n]).all() for n in draws)
+    if model is supports:
+        assert (draws["rate"] > 0).all()
+        assert (draws["low"] >= draws["rate"]).all()
+        assert (draws["low"] <= draws["rate"] + 1).all()
+        assert_allclose(draws["shares"].sum(-1), 1.0, rtol=1e-5)
+        assert_allclose((draws["corr"] ** 2).sum(-1), 1.0, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [*NORMALS, "AutoLaplaceApproximation"])
+def test_medians_and_quantiles_are_those_of_draws(name):
+    guide = made(name, conjugate)
+    params = moved(guide, Y)
+    guide.setup(Y)
+    draws = guide.sample_posterior(2, params, sample_shape=(4000,))
+    median = guide.median(params)
+    ends = guide.quantiles(params, [0.1, 0.9])
+    for site in ("a", "b"):
+        spread = (ends[site][1] - ends[site][0]) / 2.56
+        wide = 5 * np.asarray(spread).max() * 1.8 / np.sqrt(4000)
+        assert_allclose(median[site], np.median(draws[site], 0), atol=wide)
+        assert_allclose(ends[site], np.quantile(draws[site], [0.1, 0.9], 0), atol=wide)
+        assert_allclose(guide.quantiles(params, 0.5)[site], median[site], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [*FLOWS, *ANNEALED])
+def test_guides_without_quantiles_tell_what_to_do(name):
+    guide = made(name, conjugate, Y)
+    params, _ = started(guide, Y)
+    for asked in (guide.median, lambda p: guide.quantiles(p, 0.5)):
+        with pytest.raises(ArgumentError, match="sample_posterior"):
+            asked(params)
+
+
+def test_computed_supports_follow_the_values_and_the_fitted_params():
+    def model():
+        end = ppl.param("end", 1.0, constraint=dist.constraints.positive)
+        a = ppl.sample("a", dist.Uniform(0.0, end))
+        ppl.sample("b", dist.Uniform(a, a + 1.0))
+
+    for name in ("AutoNormal", "AutoDiagonalNormal", "AutoDAIS"):
+        guide = made(name, model)
+        params = {**started(guide)[0], "end": 100.0}
+        guide.setup()
+        draws = guide.sample_posterior(0, params, sample_shape=(50,))
+        assert draws["a"].max() > 2
+        if name != "AutoDAIS":
+            median = guide.median(params)
+            assert 2 < median["a"] < median["b"] < median["a"] + 1
+
+
+# --- mistakes -------------------------------------------------------------------------
+
+
+def hidden_plate():
+    with ppl.plate("rows", 10, subsample_size=3):
+        ppl.sample("x", dist.Normal())
+
+
+@pytest.mark.parametrize("name", [*WHOLE, "AutoLaplaceApproximation", *ANNEALED])
+def test_a_subsampled_plate_is_refused_with_another_guide(name):
+    guide = made(name, hidden_plate)
+    with pytest.raises(ModelError, match="'x'.*'rows'.*AutoNormal") as error:
+        seed(guide, rng_seed=0)()
+    assert error.value.value == (10, 3)
+
+
+def two():
+    ppl.sample("a", dist.Normal())
+    ppl.sample("b", dist.Normal().expand([2]).to_event(1))
+
+
+def one():
+    ppl.sample("a", dist.Normal())
+
+
+def discrete():
+    ppl.sample("k", dist.Bernoulli(0.5))
+
+
+def likelihood():
+    a = ppl.sample("a", dist.Normal())
+    with ppl.plate("rows", 10, subsample_size=2):
+        ppl.sample("y", dist.Normal(a, 1.0), obs=jnp.zeros(2))
+
+
+BAD_RUNS = {
+    "one element": (lambda: autoguide.AutoIAFNormal(one), ModelError, "AutoDiagonal"),
+    "a discrete site": (
+        lambda: autoguide.AutoDiagonalNormal(discrete),
+        ModelError,
+        "'k'",
+    ),
+    "batches of two shapes": (
+        lambda: autoguide.AutoBatchedMultivariateNormal(two),
+        ShapeError,
+        "'b'.*batch_ndim",
+    ),
+    "hidden too short": (
+        lambda: autoguide.AutoIAFNormal(two, hidden_dims=[1]),
+        ArgumentError,
+        "hidden",
+    ),
+    "another surrogate": (
+        lambda: autoguide.AutoSurrogateLikelihoodDAIS(two, one),
+        ShapeError,
+        "prior",
+    ),
+    "all data": (lambda: autoguide.AutoDAIS(likelihood), ModelError, "rows.*Surrogate"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RUNS)
+def test_guides_refuse_models_that_they_cannot_guide(case):
+    make, kind, words = BAD_RUNS[case]
+    with pytest.raises(kind, match=words):
+        seed(make(), rng_seed=0)()
+
+
+BAD_OPTIONS = {
+    "AutoDiagonalNormal": [{"init_scale": 0.0}, {"prefix": ""}],
+    "AutoMultivariateNormal": [{"init_scale": -1.0}],
+    "AutoLowRankMultivariateNormal": [{"rank": 0}],
+    "AutoBatchedMultivariateNormal": [{"batch_ndim": 0}],
+    "AutoIAFNormal": [{"num_flows": 0}, {"hidden_dims": [0]}],
+    "AutoBNAFNormal": [{"hidden_factors": [0]}],
+    "AutoSplineCouplingNormal": [{"count_bins": 0}, {"bound": 0.0}],
+    "AutoDAIS": [{"K": 0}, {"eta_init": 0.2}, {"gamma_init": 1.0}, {"base_dist": "x"}],
+    "AutoNormal": [{"init_loc_fn": init_to_pathfinder()}, {"init_scale": np.inf}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [(n, o) for n, several in BAD_OPTIONS.items() for o in several]
+)
+def test_options_out_of_range_are_named(name, options):
+    (option,) = options
+    with pytest.raises(ArgumentError, match=option.removesuffix("_dims")):
+        made(name, two, **options)
+
+
+def test_what_is_asked_too_early_or_out_of_range():
+    guide = autoguide.AutoDiagonalNormal(two)
+    with pytest.raises(ArgumentError, match="does not know its model"):
+        guide.median({})
+    params, _ = started(guide)
+    guide.setup()
+    with pytest.raises(ArgumentError, match=r"\(0, 1\)"):
+        guide.quantiles(params, [0.5, 1.0])
+
+
+def test_laplace_refuses_what_is_no_mode():
+    guide = autoguide.AutoLaplaceApproximation(supports)
+
+    def saddle():
+        x = ppl.sample("x", dist.ImproperUniform(dist.constraints.real, (), ()))
+        ppl.sample("z", dist.Normal())
+        ppl.factor("f", 0.5 * x**2)
+
+    guide = autoguide.AutoLaplaceApproximation(saddle)
+    params, _ = started(guide)
+    guide.setup()
+    with pytest.raises(ModelError, match="'x'.*-1 in a direction") as error:
+        guide.get_posterior(params)
+    assert "hessian_fn" in str(error.value)
+    sampled = autoguide.AutoLaplaceApproximation(likelihood)
+    params, _ = started(sampled)
+    sampled.setup()
+    with pytest.raises(ModelError, match="'rows' has 2 of its 10"):
+        sampled.sample_posterior(0, params)
