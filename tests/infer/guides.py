@@ -36,10 +36,16 @@ def made(name, model, *args, **options):
 
 def started(guide, *args, key=0):
     """Initial params of a guide, and their constraints."""
-    sites = trace(seed(guide, rng_seed=key)).get_trace(*args)
-    params = {n: s for n, s in sites.items() if isinstance(s, Param)}
-    values = {n: s.value for n, s in params.items()}
-    return values, {n: s.constraint for n, s in params.items()}
+    constraints = {}
+
+    @jax.jit
+    def run(key):
+        sites = trace(seed(guide, rng_seed=key)).get_trace(*args)
+        params = {n: s for n, s in sites.items() if isinstance(s, Param)}
+        constraints.update({n: s.constraint for n, s in params.items()})
+        return {n: s.value for n, s in params.items()}
+
+    return run(jax.random.key(key)), constraints
 
 
 def moved(guide, *args, size=0.3, key=1):

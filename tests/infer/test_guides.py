@@ -10,7 +10,7 @@ from scipy import stats
 import ppl
 import ppl.distributions as dist
 from ppl._errors import ArgumentError, ModelError, ShapeError
-from ppl.handlers import seed, substitute, trace
+from ppl.handlers import seed
 from ppl.infer import autoguide, init_to_pathfinder, init_to_value
 from ppl.infer.elbo import log_density_of
 from ppl.primitives import Sample
@@ -42,8 +42,8 @@ def supports():
 
 
 COORDINATES = {  # by which the density of a value is one
-    "rate": np.ravel,
-    "low": np.ravel,
+    "rate": jnp.ravel,
+    "low": jnp.ravel,
     "shares": lambda x: x[..., :-1],
     "corr": lambda x: x[..., np.tri(3, k=-1, dtype=bool)],
 }
@@ -63,42 +63,41 @@ EVIDENCE = stats.norm(0.5, np.sqrt(1.0 + 0.49 + 0.25)).logpdf(Y).sum()
 # --- densities ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", WHOLE)
-def test_the_density_of_a_draw_is_that_of_the_vector_with_its_jacobian(name, x64):
+def coordinates(values):
+    """Those by which the densities of values are ones, in one vector."""
+    return jnp.concatenate([jnp.ravel(COORDINATES[n](values[n])) for n in COORDINATES])
+
+
+@pytest.mark.parametrize("name", ["AutoMultivariateNormal", *FLOWS])
+def test_the_density_of_a_draw_is_that_of_the_noise_with_its_jacobians(name, x64):
     guide = made(name, supports)
     params = moved(guide)
+    guide.setup()
+    transform = guide.get_transform(params)
+
+    def constrained(flat):
+        values = guide.constrain(flat[None])
+        return coordinates({n: v[0] for n, v in values.items()})
 
     @jax.jit
     def run(key):
-        sites = trace(seed(substitute(guide, data=params), rng_seed=key)).get_trace()
+        sites = guided(guide, params, key=key)
         values = {n: s.value for n, s in sites.items() if isinstance(s, Sample)}
-        return log_density_of(sites), values
+        flat = values["_auto_latent"]
+        noise = transform.inv(flat)
+        stretches = jax.jacfwd(transform)(noise), jax.jacfwd(constrained)(flat)
+        again = transform(noise), constrained(flat)
+        total = log_density_of(sites)
+        return total, noise, stretches, (flat, coordinates(values)), again
 
-    total, values = run(jax.random.key(5))
-    guide.setup()
-    flat = values.pop("_auto_latent")
-
-    def coordinates(flat):
-        found = guide.constrain(flat[None])
-        return jnp.concatenate(
-            [jnp.ravel(COORDINATES[n](v[0])) for n, v in found.items()]
-        )
-
-    assert_allclose(
-        coordinates(flat),
-        np.concatenate([np.ravel(COORDINATES[n](v)) for n, v in values.items()]),
-        rtol=1e-10,
-    )
-    _, jacobian = np.linalg.slogdet(jax.jacfwd(coordinates)(flat))
-    transform = guide.get_transform(params)
-    noise = transform.inv(flat)
-    _, stretch = np.linalg.slogdet(jax.jacfwd(transform)(noise))
-    assert_allclose(transform(noise), flat, rtol=1e-6)
-    expected = stats.norm.logpdf(noise).sum() - stretch - jacobian
-    assert_allclose(total, expected, rtol=1e-6)
+    total, noise, stretches, drawn, again = run(jax.random.key(5))
+    assert_allclose(again[0], drawn[0], rtol=1e-6)
+    assert_allclose(again[1], drawn[1], rtol=1e-10)
+    logs = [np.linalg.slogdet(stretch)[1] for stretch in stretches]
+    assert_allclose(total, stats.norm.logpdf(noise).sum() - sum(logs), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", [*NORMALS, *FLOWS, *ANNEALED])
+@pytest.mark.parametrize("name", [*NORMALS, FLOWS[0], FLOWS[2], *ANNEALED])
 def test_importance_weights_average_to_the_evidence(name, x64):
     scale = {"init_scale": 1.2}  # wider than the posterior: the weights have a variance
     guide = made(name, conjugate, Y, init_loc_fn=init_to_value(values=POINT), **scale)
@@ -127,8 +126,11 @@ def test_more_annealing_steps_come_nearer_to_the_evidence(x64):
 # --- the peer -------------------------------------------------------------------------
 
 
-def in_ppl_and_numpyro():
-    """The same model in both languages; the names are not in alphabetical order."""
+def in_ppl_and_numpyro(name):
+    """The same model in both languages; the names are not in alphabetical order.
+
+    With several sites the batches of NumPyro's vector are not those of the sites.
+    """
     numpyro = pytest.importorskip("numpyro")
 
     def written_in(language):
@@ -140,37 +142,32 @@ def in_ppl_and_numpyro():
                 a = language.sample("a", families.Normal(0.0, s))
                 language.sample("y", families.Normal(a, 1.0), obs=jnp.asarray(Y))
 
-        return model
+        def single():
+            with language.plate("i", 3):
+                law = families.Gamma(jnp.ones(2), 1.0).to_event(1)
+                s = language.sample("s", law).sum(-1)
+                language.sample("y", families.Normal(s, 1.0), obs=jnp.asarray(Y))
+
+        return single if "Batched" in name else model
 
     return written_in(ppl), written_in(numpyro), numpyro
 
 
-@pytest.mark.parametrize("name", [*NORMALS, *POINTS, "AutoDAIS"])
+@pytest.mark.parametrize("name", [*NORMALS, *POINTS])
 def test_the_bound_is_numpyros_at_the_same_params(name, x64):
-    ours, theirs, numpyro = in_ppl_and_numpyro()
+    ours, theirs, numpyro = in_ppl_and_numpyro(name)
     guide = made(name, ours)
     params = moved(guide)
     other = getattr(numpyro.infer.autoguide, name)(theirs)
-    svi = numpyro.infer.SVI(
-        theirs, other, numpyro.optim.SGD(0.1), numpyro.infer.Trace_ELBO()
-    )
+    objective, optimizer = numpyro.infer.Trace_ELBO(), numpyro.optim.SGD(0.1)
+    svi = numpyro.infer.SVI(theirs, other, optimizer, objective)
     known = svi.get_params(svi.init(jax.random.PRNGKey(0)))
     shapes = {n: jnp.shape(v) for n, v in params.items()}
     assert shapes == {n: jnp.shape(v) for n, v in known.items()}
-    sites = guided(guide, params)
-    given = {
-        n: s.value
-        for n, s in sites.items()
-        if isinstance(s, Sample)
-        and (s.infer.get("is_auxiliary") or name != "AutoNormal")
-        if n not in ("s", "a") and not s.is_observed
-    }
-    if name == "AutoNormal":
-        given = {"s": sites["s"].value, "a": sites["a"].value}
-        expected_given = given
-        given = {"s_auto_free": jnp.log(given["s"]), "a": given["a"]}
-    else:
-        expected_given = given
+    samples = {n: s for n, s in guided(guide, params).items() if isinstance(s, Sample)}
+    given = {n: s.value for n, s in samples.items() if not s.is_observed}
+    latent = {n: given[n] for n in ("s", "a") if n in given}
+    noise = {n: v for n, v in given.items() if n not in latent}
     own = bound_at(ours, guide, params, **given)
     handlers = numpyro.handlers
 
@@ -178,43 +175,44 @@ def test_the_bound_is_numpyros_at_the_same_params(name, x64):
         fixed = handlers.substitute(handlers.seed(model, 0), data=data)
         return numpyro.infer.util.log_density(fixed, (), {}, {})
 
-    minus, run = density(other, {**params, **expected_given})
-    values = {n: run[n]["value"] for n in ("s", "a")}
-    plus, _ = density(theirs, values)
+    by_site = name in ("AutoNormal", "AutoDelta")
+    minus, run = density(other, {**params, **(latent if by_site else noise)})
+    plus, _ = density(theirs, {n: run[n]["value"] for n in latent})
     assert_allclose(own, plus - minus, rtol=1e-9)
 
 
 # --- draws, medians, quantiles --------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ALL)
+AT_ONCE = ["AutoNormal", "AutoMultivariateNormal", *POINTS]
+LATER = [n for n in ALL if n not in AT_ONCE and "Batched" not in n]
+
+
+@pytest.mark.parametrize(
+    "name", [*AT_ONCE, *(pytest.param(n, marks=pytest.mark.slow) for n in LATER)]
+)
 def test_draws_have_shapes_and_lie_in_the_supports(name):
-    model = supports
-    if "Batched" in name:
-        model, args = conjugate, (Y,)
-    else:
-        args = ()
-    guide = made(name, model, *args)
-    params, _ = started(guide, *args)
+    options = {}
     if name == "AutoLaplaceApproximation":  # any point will do
-        guide = made(name, model, hessian_fn=lambda f, x: 4.0 * jnp.eye(len(x)))
-    guide.setup(*args)
+        options = {"hessian_fn": lambda f, x: 4.0 * jnp.eye(len(x))}
+    guide = made(name, supports, **options)
+    params, _ = started(guide)
+    guide.setup()
     draws = guide.sample_posterior(1, params, sample_shape=(2, 5))
-    one = guide.sample_posterior(1, params, *args)
+    one = guide.sample_posterior(1, params)
     assert {n: v.shape for n, v in draws.items()} == {
         n: (2, 5, *v.shape) for n, v in one.items()
     }
     again = guide.sample_posterior(1, params, sample_shape=(2, 5))
     assert all((draws[n] == again[n]).all() for n in draws)
-    if model is supports:
-        assert (draws["rate"] > 0).all()
-        assert (draws["low"] >= draws["rate"]).all()
-        assert (draws["low"] <= draws["rate"] + 1).all()
-        assert_allclose(draws["shares"].sum(-1), 1.0, rtol=1e-5)
-        assert_allclose((draws["corr"] ** 2).sum(-1), 1.0, rtol=1e-4)
+    assert (draws["rate"] > 0).all()
+    assert (draws["low"] >= draws["rate"]).all()
+    assert (draws["low"] <= draws["rate"] + 1).all()
+    assert_allclose(draws["shares"].sum(-1), 1.0, rtol=1e-5)
+    assert_allclose((draws["corr"] ** 2).sum(-1), 1.0, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [*NORMALS, "AutoLaplaceApproximation"])
+@pytest.mark.parametrize("name", [NORMALS[0], *NORMALS[3:5], POINTS[1]])
 def test_medians_and_quantiles_are_those_of_draws(name):
     guide = made(name, conjugate)
     params = moved(guide, Y)
@@ -233,10 +231,9 @@ def test_medians_and_quantiles_are_those_of_draws(name):
 @pytest.mark.parametrize("name", [*FLOWS, *ANNEALED])
 def test_guides_without_quantiles_tell_what_to_do(name):
     guide = made(name, conjugate, Y)
-    params, _ = started(guide, Y)
     for asked in (guide.median, lambda p: guide.quantiles(p, 0.5)):
         with pytest.raises(ArgumentError, match="sample_posterior"):
-            asked(params)
+            asked({})
 
 
 def test_computed_supports_follow_the_values_and_the_fitted_params():
@@ -301,7 +298,7 @@ BAD_RUNS = {
     "batches of two shapes": (
         lambda: autoguide.AutoBatchedMultivariateNormal(two),
         ShapeError,
-        "'b'.*batch_ndim",
+        "'a': has unconstrained shape.*same 1 first dims.*batch_ndim",
     ),
     "hidden too short": (
         lambda: autoguide.AutoIAFNormal(two, hidden_dims=[1]),
@@ -342,7 +339,7 @@ BAD_OPTIONS = {
 )
 def test_options_out_of_range_are_named(name, options):
     (option,) = options
-    with pytest.raises(ArgumentError, match=option.removesuffix("_dims")):
+    with pytest.raises(ArgumentError, match=option):
         made(name, two, **options)
 
 

@@ -7,13 +7,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
 from ppl._errors import ArgumentError, ModelError
+from ppl._region import AbstractRegion
 from ppl._sites import (
     Deterministic,
     Handler,
@@ -328,11 +329,26 @@ class Guided(Handler, Place):
         super().__init__()
         self.guide, self.begun = guide, begun
 
+    starts_anew = True
+
     def start(self) -> dict[str, Any]:
         """Begin with no values; gives the dict of them."""
         self.indices: dict[str, Any] = {}
         self.values: dict[str, Any] = {}
         return self.values
+
+    def inside(self, region: AbstractRegion) -> Self:
+        inner = super().inside(region)
+        inner.indices = dict(self.indices)
+        return inner
+
+    def gathered(self) -> dict[str, Any]:
+        """The values of one step."""
+        return self.values
+
+    def absorb(self, gathered: dict[str, Any]) -> None:
+        """Take the values of all steps."""
+        self.values.update(gathered)
 
     def handle(self, site: Site) -> Site:
         """Put the guide's statements in the place of the model's."""

@@ -49,10 +49,10 @@ class AbstractBatched(AbstractGaussian):
         first, *_ = prototype.entries
         shape, places = first.free_shape[:ndim], []
         for entry in prototype.entries:
-            if entry.free_shape[:ndim] != shape or len(entry.free_shape) < ndim:
+            if len(entry.free_shape) < ndim or entry.free_shape[:ndim] != shape:
                 raise ShapeError(
-                    f"has unconstrained shape {entry.free_shape}, and '{first.name}' "
-                    f"{first.free_shape}: their first {ndim} dims are not the same.",
+                    f"has unconstrained shape {entry.free_shape}, and all sites need "
+                    f"the same {ndim} first dims; '{first.name}' has {shape}.",
                     site=entry.name,
                     value=entry.free_shape,
                     hint="Use a smaller batch_ndim, or AutoMultivariateNormal.",

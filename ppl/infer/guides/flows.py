@@ -166,7 +166,9 @@ class AutoIAFNormal(AbstractFlow):
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             num_flows=as_count("num_flows", num_flows),
-            hidden_dims=None if hidden_dims is None else _lengths(hidden_dims),
+            hidden_dims=None
+            if hidden_dims is None
+            else _lengths("hidden_dims", hidden_dims),
             skip_connections=bool(skip_connections),
             nonlinearity=_activation(nonlinearity),
             init_scale=check_scale(init_scale),
@@ -228,7 +230,7 @@ class AutoBNAFNormal(AbstractFlow):
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             num_flows=as_count("num_flows", num_flows),
-            hidden_factors=_lengths(hidden_factors),
+            hidden_factors=_lengths("hidden_factors", hidden_factors),
             init_scale=check_scale(init_scale),
         )
 
@@ -285,7 +287,7 @@ class AutoSplineCouplingNormal(AbstractFlow):
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             num_flows=as_count("num_flows", num_flows),
-            hidden_dims=_lengths(hidden_dims),
+            hidden_dims=_lengths("hidden_dims", hidden_dims),
             count_bins=as_count("count_bins", count_bins),
             bound=check_scale(bound, "bound"),
             init_scale=check_scale(init_scale),
@@ -304,9 +306,9 @@ class AutoSplineCouplingNormal(AbstractFlow):
         return np.roll(np.arange(size), size - size // 2)
 
 
-def _lengths(sizes: Sequence[int]) -> tuple[int, ...]:
+def _lengths(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
     """Lengths of hidden layers, each a count."""
-    return tuple(as_count("each hidden length", size) for size in sizes)
+    return tuple(as_count(f"each of {name}", size) for size in sizes)
 
 
 def _activation(nonlinearity: Any) -> Callable[[Any], Any]:
