@@ -7,10 +7,10 @@ from jax.flatten_util import ravel_pytree
 
 import ppl
 from ppl.distributions.transforms import biject_to
-from ppl.handlers import seed, substitute, trace
+from ppl.handlers import replay, seed, substitute, trace
 from ppl.infer import autoguide
-from ppl.infer.elbo import Trace_ELBO, log_density_of, run_pair
-from ppl.primitives import Param
+from ppl.infer.elbo import Trace_ELBO
+from ppl.primitives import Param, Sample
 
 NORMALS = [
     "AutoNormal",
@@ -80,11 +80,16 @@ def log_weights(model, guide, params, *args, count, key=3):
     return np.asarray(jax.vmap(one)(jax.random.split(jax.random.key(key), count)))
 
 
+def log_density(sites):
+    """The sum over all sample sites."""
+    return sum(jnp.sum(s.log_prob()) for s in sites.values() if isinstance(s, Sample))
+
+
 def bound_at(model, guide, params, *args, **given):
     """log p(x, z) - log q(z) where the guide's sites have the given values."""
-    fixed = substitute(guide, data=given)
-    pair = run_pair(jax.random.key(0), params, model, fixed, args, {})
-    return log_density_of(pair.model) - log_density_of(pair.guide)
+    sites = guided(guide, params, *args, **given)
+    run = substitute(replay(seed(model, rng_seed=0), trace=sites), data=params)
+    return log_density(trace(run).get_trace(*args)) - log_density(sites)
 
 
 def free_vector(values, constraints):

@@ -12,7 +12,6 @@ import ppl.distributions as dist
 from ppl._errors import ArgumentError, ModelError, ShapeError
 from ppl.handlers import seed
 from ppl.infer import autoguide, init_to_pathfinder, init_to_value
-from ppl.infer.elbo import log_density_of
 from ppl.primitives import Sample
 from tests.infer.guides import (
     ALL,
@@ -22,6 +21,7 @@ from tests.infer.guides import (
     POINTS,
     bound_at,
     guided,
+    log_density,
     log_weights,
     made,
     moved,
@@ -87,7 +87,7 @@ def test_the_density_of_a_draw_is_that_of_the_noise_with_its_jacobians(name, x64
         noise = transform.inv(flat)
         stretches = jax.jacfwd(transform)(noise), jax.jacfwd(constrained)(flat)
         again = transform(noise), constrained(flat)
-        total = log_density_of(sites)
+        total = log_density(sites)
         return total, noise, stretches, (flat, coordinates(values)), again
 
     total, noise, stretches, drawn, again = run(jax.random.key(5))
