@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from jax.flatten_util import ravel_pytree
 
 import ppl
@@ -24,6 +25,12 @@ FLOWS = ["AutoIAFNormal", "AutoBNAFNormal", "AutoSplineCouplingNormal"]
 POINTS = ["AutoDelta", "AutoLaplaceApproximation"]
 ANNEALED = ["AutoDAIS", "AutoSurrogateLikelihoodDAIS"]
 ALL = [*NORMALS, *FLOWS, *POINTS, *ANNEALED]
+
+
+def some(*at_once, later):
+    """Cases of a test, of which the `later` ones are slow together."""
+    slow = (pytest.param(name, marks=pytest.mark.slow) for name in later)
+    return pytest.mark.parametrize("name", [*at_once, *slow])
 
 
 def made(name, model, *args, **options):
