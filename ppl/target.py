@@ -116,7 +116,7 @@ class LogDensity:
         """Log density of the unconstrained values of all sites, by name."""
 
         def value(free: dict[str, Array]) -> Array:
-            return self._visit_sites(free)[0]
+            return self.at_values(free)[0]
 
         return (with_fast_gathers(value) if self.spec.gathers else value)(free)
 
@@ -149,11 +149,12 @@ class LogDensity:
             The log density; all sites with their values; the term of each sample site,
             with its log-determinant where it is free.
         """
-        return self._visit_sites(self.layout.split(position))
+        return self.at_values(self.layout.split(position))
 
-    def _visit_sites(
-        self, free: dict[str, Array]
+    def at_values(
+        self, free: Mapping[str, Array]
     ) -> tuple[Array, dict[str, Site], dict[str, Array]]:
+        """The same, of unconstrained values by site."""
         with jax.default_matmul_precision("highest"):
             return visit(self.spec, self.data, free, self.base)
 

@@ -1,6 +1,6 @@
 """Inference under NumPyro's names, and the short way."""
 
-from ppl.infer import inspect, reparam
+from ppl.infer import autoguide, inspect, reparam
 from ppl.infer.fit import fit
 from ppl.infer.initialization import (
     init_to_feasible,
@@ -25,6 +25,7 @@ __all__ = [
     "NUTS",
     "ChEES",
     "Predictive",
+    "autoguide",
     "fit",
     "init_to_feasible",
     "init_to_mean",

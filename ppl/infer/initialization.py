@@ -23,6 +23,7 @@ from ppl.target import LogDensity
 from ppl.visiting import Visit
 
 _TRIES = 100
+_CANDIDATES = 10  # where only one point is needed, and no one can be asked again
 _STREAM = 2  # streams 0 and 1 of a chain belong to its kernel
 
 
@@ -141,29 +142,46 @@ def _propose(
 
     def one(chain: Array) -> tuple[Array, dict[str, Array]]:
         key = jax.random.fold_in(jax.random.fold_in(base, chain), attempt)
-
-        def value_of(site: Sample, visited: Visit) -> Array:
-            support, name = site.fn.support, site.name
-            bijector = biject_to(support)
-            if name in values:
-                given = visited.here(values[name], name)
-                free = bijector.inverse_and_log_det(given)[0]
-                visited.note(site, free=free, supported=jnp.all(support(given)))
-            else:
-                own = visited.folded(fold_in_name(key, name))
-                free = _free_value(strategy, site, own)
-                visited.note(site, free=free)
-            return bijector.forward_and_log_det(free)[0]
-
-        args, kwargs = density.spec.arguments.rebuild(density.data)
-        with Visit(value_of) as visited:
-            density.spec.model(*args, **kwargs)
-        notes = visited.notes
-        parts = [notes[e.name]["free"].reshape(-1) for e in density.layout.entries]
-        supported = {name: jnp.all(notes[name]["supported"]) for name in values}
-        return jnp.concatenate(parts), supported
+        return proposed(density, strategy, key, values)
 
     return jax.vmap(one)(jnp.arange(chains))
+
+
+def proposed(
+    density: LogDensity, strategy: InitStrategy, key: Key, values: Mapping[str, Any]
+) -> tuple[Array, dict[str, Array]]:
+    """A candidate (dim,), and whether the given values lie in their supports."""
+
+    def value_of(site: Sample, visited: Visit) -> Array:
+        support, name = site.fn.support, site.name
+        bijector = biject_to(support)
+        if name in values:
+            given = visited.here(values[name], name)
+            free = bijector.inverse_and_log_det(given)[0]
+            visited.note(site, free=free, supported=jnp.all(support(given)))
+        else:
+            own = visited.folded(fold_in_name(key, name))
+            free = _free_value(strategy, site, own)
+            visited.note(site, free=free)
+        return bijector.forward_and_log_det(free)[0]
+
+    args, kwargs = density.spec.arguments.rebuild(density.data)
+    with Visit(value_of) as visited:
+        density.spec.model(*args, **kwargs)
+    notes = visited.notes
+    parts = [notes[e.name]["free"].reshape(-1) for e in density.layout.entries]
+    supported = {name: jnp.all(notes[name]["supported"]) for name in values}
+    return jnp.concatenate(parts), supported
+
+
+def first_finite(density: LogDensity, strategy: InitStrategy, key: Key) -> Array:
+    """The first of some candidates (dim,) where the log density is finite."""
+    values = {n: jnp.asarray(v) for n, v in (strategy.values or {}).items()}
+    static = replace(strategy, values=None)
+    keys = jax.random.split(key, _CANDIDATES)
+    candidates = jax.vmap(lambda k: proposed(density, static, k, values)[0])(keys)
+    finite = jnp.isfinite(jax.vmap(density)(candidates))
+    return candidates[jnp.argmax(finite)]
 
 
 def _free_value(strategy: InitStrategy, site: Sample, key: Key) -> Array:
