@@ -35,6 +35,7 @@ LAYERS = {
     "ppl.one_draw": 4,
     "ppl.predicting": 4,
     "ppl.checks": 4,
+    "ppl.optim": 4,
     "ppl.util": 4,
     "ppl.contrib": 3,
     "ppl.contrib.render": 5,

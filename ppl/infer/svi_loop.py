@@ -17,7 +17,7 @@ from ppl._typing import Array, Key, Model
 from ppl.arguments import Arguments
 from ppl.distributions import constraints
 from ppl.distributions.transforms import biject_to
-from ppl.infer.elbo import ELBO, run_pair
+from ppl.infer.elbo import ELBO, Runs
 from ppl.infer.guide_check import check_pair
 from ppl.optim import Optimizer, all_finite
 from ppl.visiting import fingerprint
@@ -92,7 +92,8 @@ class Program:
         """
         later, own = jax.random.split(key)
         args, kwargs = self.arguments.rebuild(data)
-        pair = run_pair(own, given, self.model, self.guide, args, kwargs)
+        runs = Runs(own, given, self.model, self.guide, args, kwargs)
+        pair = self.objective.first(runs)
         check_pair(pair, given)
         free: dict[str, Any] = {}
         transforms: dict[str, Any] = {}
@@ -105,7 +106,8 @@ class Program:
                 transforms[name] = biject_to(site.constraint)
                 inside[name] = jnp.all(site.constraint(free[name]))
                 free[name] = transforms[name].inverse_and_log_det(free[name])[0]
-        mutable = jax.tree.map(_strong, pair.mutable_state())
+        mutable = {**pair.mutable_state(), **self.objective.first_state(pair)}
+        mutable = jax.tree.map(_strong, mutable)
         state = SVIState(self.optimizer.init(free), mutable, later)
         return Beginning(state, transforms, inside)
 
@@ -127,12 +129,24 @@ class Program:
         data: tuple[Any, ...],
     ) -> tuple[Array, dict[str, Any]]:
         """The objective at unconstrained parameters, and the mutable state then."""
+        found = self.parts(free, mutable, key, transforms, data)
+        loss = sum(jax.tree.leaves(found["loss"]))  # of all sites, if it tells them
+        return loss, found.get("mutable_state") or {}
+
+    def parts(
+        self,
+        free: Mapping[str, Any],
+        mutable: Mapping[str, Any],
+        key: Key,
+        transforms: Mapping[str, Any],
+        data: tuple[Any, ...],
+    ) -> dict[str, Any]:
+        """What the objective tells at unconstrained parameters."""
         args, kwargs = self.arguments.rebuild(data)
         params = {**mutable, **constrained(free, transforms)}
-        found = self.objective.loss_with_mutable_state(
+        return self.objective.loss_with_mutable_state(
             key, params, self.model, self.guide, *args, **kwargs
         )
-        return found["loss"], found.get("mutable_state") or {}
 
     def step(
         self, state: SVIState, transforms: Mapping[str, Any], data: tuple[Any, ...]
