@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ppl._permutation import permuted
 from ppl._sites import Param
@@ -186,18 +187,38 @@ def constrained(
     free: Mapping[str, Any], transforms: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Values of params from unconstrained ones, by their transforms if any."""
-    return {n: transforms[n](v) if n in transforms else v for n, v in free.items()}
+    change = {name: free[name] for name in transforms if name in free}
+    return {**free, **_transformed(change, transforms)} if change else dict(free)
+
+
+@jax.jit
+def _transformed(
+    free: Mapping[str, Any], transforms: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {name: transforms[name](value) for name, value in free.items()}
 
 
 # --- the compiled part ----------------------------------------------------------------
 
 
-@partial(jax.jit, static_argnames="program")
+# What runs once is compiled quickly, unless it has much to do.
+_QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+_MUCH = 100_000
+
+
 def begin(
     program: Program, key: Key, given: Mapping[str, Any], data: tuple[Any, ...]
 ) -> Beginning:
     """See `Program.begin`."""
-    return program.begin(key, given, data)
+    is_little = sum(map(np.size, data)) < _MUCH and jax.default_backend() == "cpu"
+    return (_begin_quickly if is_little else _begin)(program, key, given, data)
+
+
+_begin = jax.jit(Program.begin, static_argnums=0)
+_begin_quickly = jax.jit(Program.begin, static_argnums=0, compiler_options=_QUICK)
 
 
 class Average(NamedTuple):

@@ -30,7 +30,7 @@ from ppl.infer.svi_loop import (
 )
 from ppl.optim import all_finite
 
-_ROWS = 4096  # steps of a chunk, at most
+_ROWS = 2**14  # steps of a chunk, at most
 _FIRST = 64
 _CHUNK_SECONDS = 0.25
 _BATCH_BYTES = 2**26

@@ -14,7 +14,7 @@ from ppl._sites import Handler, Mutable, PlateEntry, Sample, Site, perform
 from ppl._typing import Array, Key, Model
 from ppl.distributions.delta import Delta
 from ppl.handlers.replay import replay
-from ppl.handlers.seed import fold_in_name, seed
+from ppl.handlers.seed import mix_in_name, seeded_quickly
 from ppl.handlers.substitute import substitute
 from ppl.handlers.trace import trace
 
@@ -60,14 +60,14 @@ class Runs:
 
     def guided(self, params: Mapping[str, Any] | None = None) -> Sites:
         """The sites of the guide, with other params if they are given."""
-        seeded = seed(self.guide, rng_seed=fold_in_name(self.rng_key, "guide"))
+        seeded = seeded_quickly(self.guide, self.rng_key)
         data = self.params if params is None else params
         run = trace(substitute(seeded, data=data))
         return run.get_trace(*self.args, **self.kwargs)
 
     def modelled(self, guide: Sites) -> Sites:
         """The sites of the model, with the guide's values."""
-        seeded = seed(self.model, rng_seed=fold_in_name(self.rng_key, "model"))
+        seeded = seeded_quickly(self.model, mix_in_name(self.rng_key, "model"))
         replayed = substitute(replay(seeded, trace=guide), data=self.params)
         return trace(replayed).get_trace(*self.args, **self.kwargs)
 
