@@ -61,7 +61,7 @@ class Side:
             eta = lang.sample("eta", dist.Normal(0, 1))
             lang.sample("y", dist.Normal(mu + tau * eta, sigma), obs=y)
 
-    def small(self, seed: int, steps: int, data: Any) -> Any:
+    def small(self, seed: Any, steps: int, data: Any) -> Any:
         """Fit eight schools."""
         model = self.schools
         svi = self.svi.SVI(
@@ -87,7 +87,9 @@ class Side:
 
         count, pixels = x.shape
         with self.lang.plate("image", count):
-            z = self.lang.sample("z", self.dist.Normal(0, 1).expand([LATENT]).to_event())
+            z = self.lang.sample(
+                "z", self.dist.Normal(0, 1).expand([LATENT]).to_event()
+            )
             hidden = jax.nn.softplus(self._layer("decoder", z, HIDDEN))
             logits = self._layer("pixels", hidden, pixels)
             self.lang.sample("x", self.dist.Bernoulli(logits=logits).to_event(1), obs=x)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, Key
 
-_SORTED = 1024  # up to this size, sorting the whole is as quick
+_SORTED = 512  # up to this size, sorting the whole is as quick
 _ROUNDS = 8
 
 

@@ -242,6 +242,22 @@ class Average(NamedTuple):
         return Average(mean, steps)
 
 
+class Limits(NamedTuple):
+    """Which steps a chunk does, int32.
+
+    Attributes:
+        steps: How many.
+        late: The first that is averaged.
+        epoch: Whole epochs that steps before have taken, with a `batch_size`.
+        row: Rows of the next epoch that they have taken.
+    """
+
+    steps: Any
+    late: Any
+    epoch: Any
+    row: Any
+
+
 class Chunk(NamedTuple):
     """What some steps made.
 
@@ -265,7 +281,7 @@ def run_steps(
     average: Average | None,
     transforms: Mapping[str, Any],
     data: tuple[Any, ...],
-    limits: Array,
+    limits: Limits,
     *,
     rows: int,
     stacked: bool,
@@ -278,17 +294,16 @@ def run_steps(
         average: The mean so far, or None.
         transforms: Of constrained params, by name.
         data: Array arguments; with `stacked` those of step i are row i of each.
-        limits: Steps to do; the first that is averaged; steps done before, int32 (3,).
+        limits: Which steps.
         rows: Capacity.
         stacked: See above.
     """
-    steps, late, before = limits
 
     def data_of(i: Array) -> tuple[Any, ...]:
         if stacked:
             return jax.tree.map(lambda a: a[i], data)
         if program.batch_size is not None:
-            return minibatch(data, program.batch_size, before + i)
+            return minibatch(data, program.batch_size, limits, i)
         return data
 
     def body(i: Array, chunk: Chunk) -> Chunk:
@@ -296,20 +311,42 @@ def run_steps(
         average = chunk.average
         if average is not None:
             params = program.optimizer.get_params(state.optim_state)
-            average = average.with_one(params, i >= late)
+            average = average.with_one(params, i >= limits.late)
         return Chunk(state, average, chunk.losses.at[i].set(loss), chunk.finite)
 
     chunk = Chunk(state, average, jnp.zeros(rows), jnp.isfinite(0.0))
-    chunk = jax.lax.fori_loop(0, steps, body, chunk)
+    chunk = jax.lax.fori_loop(0, limits.steps, body, chunk)
     finite = all_finite(program.optimizer.get_params(chunk.state.optim_state))
     return chunk._replace(finite=finite)
 
 
-def minibatch(data: tuple[Any, ...], size: int, step: Array) -> tuple[Any, ...]:
-    """The rows of one step: each epoch takes every row once, in an order of its own."""
+def minibatch(
+    data: tuple[Any, ...], size: int, limits: Limits, step: Any
+) -> tuple[Any, ...]:
+    """The rows of one step: each epoch takes every row once, in an order of its own.
+
+    The last step of an epoch goes on with the next one.
+
+    Args:
+        data: Arrays of as many rows.
+        size: Rows of a step.
+        limits: Where the chunk begins.
+        step: Of the chunk.
+    """
     count = data[0].shape[0]
-    per_epoch = count // size
-    key = jax.random.fold_in(jax.random.key(0), step // per_epoch)
-    index = (step % per_epoch) * size + jnp.arange(size)
-    chosen = permuted(key, index, count)
+    start = limits.row + step * size
+    epoch, row = limits.epoch + start // count, start % count + jnp.arange(size)
+
+    def ordered(epoch: Array, rows: Array) -> Array:
+        return permuted(jax.random.fold_in(jax.random.key(0), epoch), rows, count)
+
+    def across() -> Array:
+        later = ordered(epoch + 1, row % count)
+        return jnp.where(row < count, ordered(epoch, row % count), later)
+
+    if count % size:
+        within = row[-1] < count
+        chosen = jax.lax.cond(within, lambda: ordered(epoch, row), across)
+    else:
+        chosen = ordered(epoch, row)
     return jax.tree.map(lambda a: jnp.take(a, chosen, axis=0), data)
