@@ -12,7 +12,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from ppl._errors import ArgumentError
+from ppl._errors import ArgumentError, ModelError
 from ppl._sites import Sample
 from ppl._typing import Array, Key, Model
 from ppl.infer.elbo.base import (
@@ -22,7 +22,7 @@ from ppl.infer.elbo.base import (
     check_particles,
     over_particles,
 )
-from ppl.infer.elbo.plates import common, share, summed_to
+from ppl.infer.elbo.plates import Frames, common, share, summed_to
 from ppl.infer.elbo.runs import Runs, Sites, check_differentiable
 
 
@@ -120,9 +120,29 @@ def _log_weight(model: Sites, guide: Sites) -> tuple[Array, float]:
     """Log p / q of each member of the plates that all sites are in, and its scale."""
     signed = [(1, s) for s in _samples(model)] + [(-1, s) for s in _samples(guide)]
     frames = common(site for _, site in signed)
+    for _, site in signed:
+        _check_subsampled(site, frames)
     scale = share(frames)
     terms = [sign * summed_to(site.log_prob(), frames) for sign, site in signed]
     return sum(terms, jnp.zeros(())) / scale, scale
+
+
+def _check_subsampled(site: Sample, frames: Frames) -> None:
+    """A share of members stands for all only in a sum, not in a mean of products.
+
+    Raises:
+        ModelError: The site is in a subsampled plate that other sites are not in.
+    """
+    for frame in site.plates:
+        if frame.subsample_size < frame.size and frame not in frames:
+            raise ModelError(
+                f"is in plate '{frame.name}', which uses {frame.subsample_size} of "
+                f"{frame.size} members, and other sites are not ({site.line}): there "
+                "is no such bound of Renyi's.",
+                site=site.name,
+                value=frame.name,
+                hint="Use the whole plate, or Trace_ELBO().",
+            )
 
 
 def _samples(sites: Sites) -> list[Sample]:
