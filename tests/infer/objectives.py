@@ -1,4 +1,4 @@
-"""What tests of objectives share: many estimates of a gradient, and a z-test of them."""
+"""What tests of objectives share: many estimates of a gradient, and a z-test."""
 
 import jax
 import jax.numpy as jnp

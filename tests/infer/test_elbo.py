@@ -71,7 +71,6 @@ def log_weight(params, eps):
         RenyiELBO(0.3, 1),
         RenyiELBO(0.3, 1, estimator="dreg"),
     ],
-    ids=repr,
 )
 def test_unbiased_for_a_conjugate_model(objective):
     found = estimates(objective, normal_model, normal_guide, PARAMS, (Y,))
