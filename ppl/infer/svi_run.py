@@ -307,7 +307,13 @@ class _Supply:
         arguments, leaves = Arguments.of(as_tuple(batch), kwargs)
         shapes = [(np.shape(a), np.asarray(a).dtype) for a in leaves]
         first = [(np.shape(a), np.asarray(a).dtype) for a in self.data]
-        if shapes != first or arguments != self.run.program.arguments:
+        if shapes == first and arguments != self.run.program.arguments:
+            raise ArgumentError(
+                "a batch has other parts that are no arrays than the first one.",
+                value=batch,
+                hint="Make what changes an array, numbers too.",
+            )
+        if shapes != first:
             raise ShapeError(
                 f"a batch has shapes {[s for s, _ in shapes]}, the first one has "
                 f"{[s for s, _ in first]}.",

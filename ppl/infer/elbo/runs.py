@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ppl._errors import ModelError
+from ppl._errors import ModelError, ShapeError
 from ppl._sites import Handler, Mutable, PlateEntry, Sample, Site, perform
 from ppl._typing import Array, Key, Model
+from ppl.distributions.constraints import shape_of
 from ppl.distributions.delta import Delta
 from ppl.handlers.replay import replay
 from ppl.handlers.seed import mix_in_name, seeded_quickly
@@ -67,7 +68,8 @@ class Runs:
 
     def modelled(self, guide: Sites) -> Sites:
         """The sites of the model, with the guide's values."""
-        seeded = seeded_quickly(self.model, mix_in_name(self.rng_key, "model"))
+        fitting = _Fitting(self.model, guide)
+        seeded = seeded_quickly(fitting, mix_in_name(self.rng_key, "model"))
         replayed = substitute(replay(seeded, trace=guide), data=self.params)
         return trace(replayed).get_trace(*self.args, **self.kwargs)
 
@@ -153,3 +155,30 @@ class undifferentiated(Handler):
         if isinstance(out, Sample) and is_draw(out) and not out.fn.has_rsample:
             out = dataclasses.replace(out, value=jax.lax.stop_gradient(out.value))
         return out
+
+
+class _Fitting(Handler):
+    """Refuses values of the guide whose shape is not that of the model's site."""
+
+    def __init__(self, model: Model, guide: Sites):
+        super().__init__(model)
+        self.guide = guide
+
+    def handle(self, site: Site) -> Site:
+        """Compare the shapes, before the site is given the value."""
+        if isinstance(site, Sample) and is_draw(site) and not self.regions:
+            theirs = self.guide.get(site.name)
+            if isinstance(theirs, Sample) and is_draw(theirs):
+                self._check(site, theirs)
+        return perform(site)
+
+    def _check(self, site: Sample, theirs: Sample) -> None:
+        ours, got = site.fn.shape(), shape_of(theirs.value)
+        if ours != got and site.fn.event_shape != (0,):
+            raise ShapeError(
+                f"has shape {ours} in the model ({site.line}) and {got} in the guide "
+                f"({theirs.line}).",
+                site=site.name,
+                value=got,
+                hint="Use the same plates in both.",
+            )
