@@ -1,6 +1,6 @@
 """Variational inference: a small model for many steps, and an autoencoder by epochs.
 
-    python -m benchmarks.svi [--runs 3] [--steps 20000] [--epochs 40]
+    python -m benchmarks.svi [--runs 3] [--steps 20000] [--epochs 100]
 
 The small model is eight schools (non-centred) under `AutoNormal`, `Trace_ELBO` and
 Adam. Each run is a process of its own, the languages in turns; modules are imported and
@@ -273,7 +273,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--job", choices=SIDES, help="one language, here; JSON")
     args = parser.parse_args(argv)
     if args.job:

@@ -348,3 +348,40 @@ def test_several_draws_of_a_guide_are_as_many():
 
     with pytest.raises(ShapeError, match="as many draws"):
         Trace_ELBO(multi_sample_guide=True).loss(jax.random.key(0), {}, model, guide)
+
+
+# --- in loops -------------------------------------------------------------------------
+
+
+def test_estimators_agree_in_loops():
+    """Equal values of each draw, and equal means of the gradients."""
+
+    def model():
+        def step(last, _):
+            x = ppl.sample("x", dist.Normal(last, 1.0))
+            s = ppl.sample("s", dist.LogNormal(0.0, 0.5))
+            return x * s, None
+
+        ppl.control.scan(step, 0.5, None, length=3)
+
+    def guide():
+        loc = ppl.param("loc", jnp.array([0.3, 0.1, 0.4]))
+
+        def step(last, loc):
+            x = ppl.sample("x", dist.Normal(loc + 0.2 * last, 0.6))
+            ppl.sample("s", dist.LogNormal(0.1 * loc, 0.4))
+            return x, None
+
+        ppl.control.scan(step, 0.0, loc)
+
+    params = {"loc": jnp.array([0.3, 0.1, 0.4])}
+    values, slopes = estimates(Trace_ELBO(), model, guide, params)
+    for objective in (Trace_ELBO(estimator="stl"), TraceMeanField_ELBO()):
+        others, found = estimates(objective, model, guide, params)
+        if objective == Trace_ELBO(estimator="stl"):
+            assert np.allclose(others, values)
+        assert_unbiased(found["loc"] - slopes["loc"], np.zeros(3))
+        assert_unbiased(others - values, 0.0)
+    _, usual = estimates(RenyiELBO(0.0, 3), model, guide, params)
+    _, doubly = estimates(RenyiELBO(0.0, 3, estimator="dreg"), model, guide, params)
+    assert_unbiased(doubly["loc"] - usual["loc"], np.zeros(3))

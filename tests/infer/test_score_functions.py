@@ -146,3 +146,38 @@ def test_draws_without_derivatives_are_refused(objective):
     with pytest.raises(ModelError, match="TraceGraph_ELBO") as error:
         objective.loss(jax.random.key(0), params, mixture, mixture_guide, Y)
     assert error.value.site == "b"
+
+
+def test_draws_in_loops():
+    """A Markov chain of bits, whose guide is one too."""
+
+    def chain(first, table, name="z"):
+        def step(last, t):
+            z = ppl.sample(name, dist.Bernoulli(table[t, last]))
+            return z, z
+
+        return ppl.control.scan(step, first, jnp.arange(3))[1]
+
+    def model(y):
+        z = chain(0, jnp.full((3, 2), 0.3).at[:, 1].set(0.8))
+        ppl.sample("y", dist.Normal(z, 1.0).to_event(1), obs=y)
+
+    def guide(y):
+        del y
+        q = ppl.param("q", jnp.full((3, 2), 0.5))
+        chain(0, q)
+
+    def truth(params):
+        total = jnp.zeros(())
+        for z in itertools.product((0, 1), repeat=3):
+            last = (0, *z[:2])
+            log_q = sum(bernoulli(params["q"][t, last[t]], z[t]) for t in range(3))
+            log_p = sum(bernoulli(0.8 if last[t] else 0.3, z[t]) for t in range(3))
+            log_p += norm.logpdf(Y, np.array(z)).sum()
+            total += jnp.exp(log_q) * (log_p - log_q)
+        return -total
+
+    params = {"q": np.array([[0.4, 0.5], [0.6, 0.3], [0.2, 0.7]])}
+    objective = TraceGraph_ELBO(2)
+    found = estimates(objective, model, guide, exact(params), (Y,), 10_000)
+    assert_unbiased(found, jax.value_and_grad(truth)(exact(params)))
