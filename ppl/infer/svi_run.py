@@ -145,6 +145,7 @@ class _Run:
     steps: Steps
     state: SVIState
     average: Average | None
+    before: int = 0
     losses: list[Losses] = field(default_factory=list)
     done: int = 0
     pace: float | None = None
@@ -165,7 +166,7 @@ class _Run:
     def limits(self, data: tuple[Any, ...], size: int) -> Limits:
         """Which steps are next."""
         late = math.ceil(self.steps.count * (1 - self.steps.average)) - self.done
-        rows = self.done * (self.program.batch_size or 0)
+        rows = (self.before + self.done) * (self.program.batch_size or 0)
         epoch, row = divmod(rows, len(data[0])) if rows else (0, 0)
         return Limits(*map(np.int32, (size, late, epoch, row)))
 
@@ -195,7 +196,8 @@ def fitted(
     if steps.average:
         params = program.optimizer.get_params(state.optim_state)
         average = Average(jax.tree.map(jnp.zeros_like, params), jnp.int32(0))
-    run = _Run(program, transforms, steps, state, average)
+    before = int(state.optim_state.step)  # a run that goes on does so in its epoch
+    run = _Run(program, transforms, steps, state, average, before)
     supply = _Supply(run, data)
     with Interrupts() as interrupts, _Bar(steps) as bar:
         while given := supply.take():

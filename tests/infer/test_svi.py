@@ -150,9 +150,10 @@ def test_losses_by_site_are_added_up():
 # --- chunks ---------------------------------------------------------------------------
 
 
-def test_going_on_is_the_same_run():
-    whole, part = fit(steps=300), fit(steps=120)
-    rest = fit(steps=180, init_state=part.state)
+@pytest.mark.parametrize("options", [{}, {"batch_size": 3}], ids=str)
+def test_going_on_is_the_same_run(options):
+    whole, part = fit(steps=300, **options), fit(steps=121, **options)
+    rest = fit(steps=179, init_state=part.state, **options)
     assert same(whole.state, rest.state)
     assert same(whole.params, rest.params)
     assert same(whole.losses, np.concatenate([part.losses, rest.losses]))
