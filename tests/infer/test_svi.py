@@ -51,16 +51,20 @@ def test_steps_are_those_by_hand():
     adam, positive = optax.adam(0.02), dist.biject_to(constraints.positive)
     free = {"loc": jnp.array(0.1), "scale": positive.inv(0.6)}
     inner = adam.init(free)
-    for _ in range(5):
-        _, key = jax.random.split(state.rng_key)
 
-        def loss(free, key=key):
+    @jax.jit
+    def sloped(free, key):
+        def loss(free):
             params = {"loc": free["loc"], "scale": positive(free["scale"])}
             return Trace_ELBO().loss(key, params, model, guide, Y)
 
-        evaluated = svi.evaluate(state, Y)
-        state, told = svi.update(state, Y)
-        value, slope = jax.value_and_grad(loss)(free)
+        return jax.value_and_grad(loss)(free)
+
+    evaluate, update = jax.jit(svi.evaluate), jax.jit(svi.update)
+    for _ in range(5):
+        value, slope = sloped(free, jax.random.split(state.rng_key)[1])
+        evaluated = evaluate(state, Y)
+        state, told = update(state, Y)
         change, inner = adam.update(slope, inner, free)
         free = optax.apply_updates(free, change)
         assert np.allclose([told, evaluated], value, rtol=1e-5)
