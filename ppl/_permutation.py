@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ppl._typing import Array, Key
 
-_SORTED = 1024  # up to this size, sorting the whole is as quick
+_SORTED = 512  # up to this size, sorting the whole is as quick
 _ROUNDS = 8
 
 
@@ -29,19 +29,23 @@ def permuted(key: Key, index: Array, size: int) -> Array:
         return jax.random.permutation(key, size)[index]
     rows = math.isqrt(size - 1) + 1
     columns = -(-size // rows)
-    keys = jax.random.split(key, _ROUNDS)
+    keys = jax.random.split(key, (_ROUNDS // 2, 2))
 
-    def word(i: int, values: Array) -> Array:
-        bits = jax.vmap(lambda v: jax.random.bits(jax.random.fold_in(keys[i], v)))
-        return bits(values.reshape(-1)).reshape(values.shape)
+    def word(key: Key, values: Array) -> Array:
+        folded = jax.vmap(lambda v: jax.random.fold_in(key, v))(values.reshape(-1))
+        if jnp.issubdtype(folded.dtype, jax.dtypes.prng_key):
+            folded = jax.random.key_data(folded)
+        return folded[:, 0].reshape(values.shape)
+
+    def two_rounds(i: Array, halves: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = halves
+        left = (left + word(keys[i, 0], right) % jnp.uint32(rows)) % jnp.uint32(rows)
+        turn = word(keys[i, 1], left) % jnp.uint32(columns)
+        return left, (right + turn) % jnp.uint32(columns)
 
     def once(place: Array) -> Array:
-        left, right = place // jnp.uint32(columns), place % jnp.uint32(columns)
-        for i in range(0, _ROUNDS, 2):
-            left = (left + word(i, right) % jnp.uint32(rows)) % jnp.uint32(rows)
-            right = (right + word(i + 1, left) % jnp.uint32(columns)) % jnp.uint32(
-                columns
-            )
+        halves = place // jnp.uint32(columns), place % jnp.uint32(columns)
+        left, right = jax.lax.fori_loop(0, _ROUNDS // 2, two_rounds, halves)
         return left * jnp.uint32(columns) + right
 
     def beyond(place: Array) -> Array:

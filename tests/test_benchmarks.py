@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import all as everything
-from benchmarks import bias, check, cold_start, covtype, hlo, rerun, throughput
+from benchmarks import bias, check, cold_start, covtype, hlo, rerun, svi, throughput
 from benchmarks.measure import Compilations, compilations, number, table
 from benchmarks.models import PROBLEMS, shuffled
 from benchmarks.sides import PPL, BareGradient, Size
@@ -72,6 +72,29 @@ def test_sampling_is_timed_and_counted():
     assert BareGradient(PROBLEMS["eight"], 8, count=2).seconds(1) > 0
 
 
+def test_fits_are_reported_by_the_fastest_run():
+    names = ("first run", "second run", "step", "bare step", "epoch")
+    ours = [dict.fromkeys(names, value) for value in (3.0, 2.0)]
+    peer = [{name: 4.0 for name in names if "step" not in name}]
+    report = svi.report({"ppl": ours, "NumPyro": peer}).splitlines()
+    ratios = [line.split("|")[4].strip() for line in report[2:]]
+    assert ratios == ["0.5", "0.5", "1", "0.5"]
+
+
+def test_a_bare_scan_is_the_same_fit():
+    """Else nothing could be compared: it reaches the same bound."""
+    (_, _, _), losses = svi.bare_scan(4000)()
+    side = svi.Side("ppl")
+    model = side.schools
+    guide = side.guides.AutoNormal(model)
+    fit = side.svi.SVI(model, guide, side.optim.Adam(0.01), side.svi.Trace_ELBO())
+    data = np.array(svi.SIGMA), np.array(svi.Y)
+    ours = fit.run(0, 4000, *data, progress_bar=False).losses
+    late = np.asarray(losses)[-1000:], ours[-1000:]
+    error = np.hypot(*(np.std(one) / np.sqrt(100) for one in late))
+    assert abs(np.mean(late[0]) - np.mean(late[1])) < 4 * error + 0.05
+
+
 def test_efficiency_of_independent_draws_is_their_number():
     pytest.importorskip("arviz")
     draws = np.random.default_rng(0).normal(size=(8, 500, 2))
@@ -119,7 +142,9 @@ def test_numbers_and_tables_read_well():
     assert len(set(map(len, lines))) == 1
 
 
-COMMANDS = [bias, check, cold_start, covtype, hlo, rerun, throughput, everything]
+COMMANDS = [
+    *(bias, check, cold_start, covtype, hlo, rerun, svi, throughput, everything)
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,6 +18,7 @@ from ppl._errors import (
     RandomnessError,
     ShapeError,
 )
+from ppl._permutation import permuted
 from ppl._pytree import replace
 from ppl.distributions.constraints import shape_of
 from ppl.primitives import (
@@ -176,7 +177,7 @@ def _draw_indices(entry: PlateEntry) -> Any:
             f"plate '{entry.name}' subsamples and needs a random key ({entry.line}).",
             hint="Wrap the model: ppl.handlers.seed(model, rng_seed=0).",
         )
-    return jax.random.permutation(entry.rng_key, entry.size)[: entry.subsample_size]
+    return permuted(entry.rng_key, jnp.arange(entry.subsample_size), entry.size)
 
 
 def _refuse_shared_dim(frame: PlateFrame, site: Site) -> None:

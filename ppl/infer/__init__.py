@@ -1,6 +1,13 @@
 """Inference under NumPyro's names, and the short way."""
 
 from ppl.infer import autoguide, inspect, reparam
+from ppl.infer.elbo import (
+    ELBO,
+    RenyiELBO,
+    Trace_ELBO,
+    TraceGraph_ELBO,
+    TraceMeanField_ELBO,
+)
 from ppl.infer.fit import fit
 from ppl.infer.initialization import (
     init_to_feasible,
@@ -15,17 +22,25 @@ from ppl.infer.mcmc import MCMC
 from ppl.infer.pathfinding import init_to_pathfinder
 from ppl.infer.predictive import Predictive, log_likelihood
 from ppl.infer.samplers import HMC, NUTS
+from ppl.infer.svi import SVI, Plateau
 from ppl.infer.util import initialize_model
 
 __all__ = [
+    "ELBO",
     "HMC",
     "LAPS",
     "MAMS",
     "MCMC",
     "NUTS",
+    "SVI",
     "ChEES",
+    "Plateau",
     "Predictive",
     "autoguide",
+    "RenyiELBO",
+    "TraceGraph_ELBO",
+    "TraceMeanField_ELBO",
+    "Trace_ELBO",
     "fit",
     "init_to_feasible",
     "init_to_mean",

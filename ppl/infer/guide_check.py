@@ -1,13 +1,12 @@
-"""Whether a guide fits its model: the same latent sites, of the same shapes."""
+"""Whether a guide fits its model: the same latent sites."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ppl._errors import ModelError, ShapeError, unknown_name
+from ppl._errors import ModelError, unknown_name
 from ppl._sites import Param, Sample, Site
-from ppl.distributions.constraints import shape_of
 from ppl.infer.elbo import Pair
 
 
@@ -20,7 +19,6 @@ def check_pair(pair: Pair, given: Mapping[str, Any]) -> None:
 
     Raises:
         ModelError: A site is in one and not in the other, or observed in the model.
-        ShapeError: A site has two shapes.
         UnknownNameError: An initial value belongs to no param.
     """
     model, guide = _latents(pair.model), _latents(pair.guide)
@@ -36,7 +34,6 @@ def check_pair(pair: Pair, given: Mapping[str, Any]) -> None:
                 value=sorted(guide),
                 hint="Sample it in the guide too, or take one of ppl.infer.autoguide.",
             )
-        _check_shapes(site, guide[name])
     params = {
         n for n, s in {**pair.model, **pair.guide}.items() if isinstance(s, Param)
     }
@@ -71,15 +68,3 @@ def _stranger(site: Sample, pair: Pair) -> ModelError:
         hint="Spell it as in the model; if it only serves the guide, say so: "
         'infer={"is_auxiliary": True}.',
     )
-
-
-def _check_shapes(model: Sample, guide: Sample) -> None:
-    ours, theirs = model.fn.shape(), shape_of(guide.value)
-    if ours != theirs:
-        raise ShapeError(
-            f"has shape {ours} in the model ({model.line}) and {theirs} in the guide "
-            f"({guide.line}).",
-            site=model.name,
-            value=theirs,
-            hint="Use the same plates in both.",
-        )

@@ -154,14 +154,15 @@ class SVI:
         program = dataclasses.replace(program, stable=True)
         return program.step(svi_state, self._transforms, data)
 
-    def evaluate(self, svi_state: SVIState, *args: Any, **kwargs: Any) -> Array:
-        """The loss at the present parameters."""
+    def evaluate(self, svi_state: SVIState, *args: Any, **kwargs: Any) -> Any:
+        """The loss at the present parameters, by site if the objective tells that."""
         program, data = self._program(args, kwargs)
         free = self.optim.get_params(svi_state.optim_state)
         _, own = jax.random.split(svi_state.rng_key)
-        return program.loss(free, svi_state.mutable_state, own, self._transforms, data)[
-            0
-        ]
+        found = program.parts(
+            free, svi_state.mutable_state, own, self._transforms, data
+        )
+        return found["loss"]
 
     def run(
         self,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ppl._permutation import permuted
 from ppl._sites import Param
@@ -17,7 +18,7 @@ from ppl._typing import Array, Key, Model
 from ppl.arguments import Arguments
 from ppl.distributions import constraints
 from ppl.distributions.transforms import biject_to
-from ppl.infer.elbo import ELBO, run_pair
+from ppl.infer.elbo import ELBO, Runs
 from ppl.infer.guide_check import check_pair
 from ppl.optim import Optimizer, all_finite
 from ppl.visiting import fingerprint
@@ -92,7 +93,8 @@ class Program:
         """
         later, own = jax.random.split(key)
         args, kwargs = self.arguments.rebuild(data)
-        pair = run_pair(own, given, self.model, self.guide, args, kwargs)
+        runs = Runs(own, given, self.model, self.guide, args, kwargs)
+        pair = self.objective.first(runs)
         check_pair(pair, given)
         free: dict[str, Any] = {}
         transforms: dict[str, Any] = {}
@@ -105,7 +107,8 @@ class Program:
                 transforms[name] = biject_to(site.constraint)
                 inside[name] = jnp.all(site.constraint(free[name]))
                 free[name] = transforms[name].inverse_and_log_det(free[name])[0]
-        mutable = jax.tree.map(_strong, pair.mutable_state())
+        mutable = {**pair.mutable_state(), **self.objective.first_state(pair)}
+        mutable = jax.tree.map(_strong, mutable)
         state = SVIState(self.optimizer.init(free), mutable, later)
         return Beginning(state, transforms, inside)
 
@@ -127,12 +130,24 @@ class Program:
         data: tuple[Any, ...],
     ) -> tuple[Array, dict[str, Any]]:
         """The objective at unconstrained parameters, and the mutable state then."""
+        found = self.parts(free, mutable, key, transforms, data)
+        loss = sum(jax.tree.leaves(found["loss"]))  # of all sites, if it tells them
+        return loss, found.get("mutable_state") or {}
+
+    def parts(
+        self,
+        free: Mapping[str, Any],
+        mutable: Mapping[str, Any],
+        key: Key,
+        transforms: Mapping[str, Any],
+        data: tuple[Any, ...],
+    ) -> dict[str, Any]:
+        """What the objective tells at unconstrained parameters."""
         args, kwargs = self.arguments.rebuild(data)
         params = {**mutable, **constrained(free, transforms)}
-        found = self.objective.loss_with_mutable_state(
+        return self.objective.loss_with_mutable_state(
             key, params, self.model, self.guide, *args, **kwargs
         )
-        return found["loss"], found.get("mutable_state") or {}
 
     def step(
         self, state: SVIState, transforms: Mapping[str, Any], data: tuple[Any, ...]
@@ -172,18 +187,38 @@ def constrained(
     free: Mapping[str, Any], transforms: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Values of params from unconstrained ones, by their transforms if any."""
-    return {n: transforms[n](v) if n in transforms else v for n, v in free.items()}
+    change = {name: free[name] for name in transforms if name in free}
+    return {**free, **_transformed(change, transforms)} if change else dict(free)
+
+
+@jax.jit
+def _transformed(
+    free: Mapping[str, Any], transforms: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {name: transforms[name](value) for name, value in free.items()}
 
 
 # --- the compiled part ----------------------------------------------------------------
 
 
-@partial(jax.jit, static_argnames="program")
+# What runs once is compiled quickly, unless it has much to do.
+_QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
+_MUCH = 100_000
+
+
 def begin(
     program: Program, key: Key, given: Mapping[str, Any], data: tuple[Any, ...]
 ) -> Beginning:
     """See `Program.begin`."""
-    return program.begin(key, given, data)
+    is_little = sum(map(np.size, data)) < _MUCH and jax.default_backend() == "cpu"
+    return (_begin_quickly if is_little else _begin)(program, key, given, data)
+
+
+_begin = jax.jit(Program.begin, static_argnums=0)
+_begin_quickly = jax.jit(Program.begin, static_argnums=0, compiler_options=_QUICK)
 
 
 class Average(NamedTuple):
@@ -205,6 +240,22 @@ class Average(NamedTuple):
             lambda a, p: a + (share * (p - a)).astype(a.dtype), self.params, params
         )
         return Average(mean, steps)
+
+
+class Limits(NamedTuple):
+    """Which steps a chunk does, int32.
+
+    Attributes:
+        steps: How many.
+        late: The first that is averaged.
+        epoch: Whole epochs that steps before have taken, with a `batch_size`.
+        row: Rows of the next epoch that they have taken.
+    """
+
+    steps: Any
+    late: Any
+    epoch: Any
+    row: Any
 
 
 class Chunk(NamedTuple):
@@ -230,7 +281,7 @@ def run_steps(
     average: Average | None,
     transforms: Mapping[str, Any],
     data: tuple[Any, ...],
-    limits: Array,
+    limits: Limits,
     *,
     rows: int,
     stacked: bool,
@@ -243,17 +294,16 @@ def run_steps(
         average: The mean so far, or None.
         transforms: Of constrained params, by name.
         data: Array arguments; with `stacked` those of step i are row i of each.
-        limits: Steps to do; the first that is averaged; steps done before, int32 (3,).
+        limits: Which steps.
         rows: Capacity.
         stacked: See above.
     """
-    steps, late, before = limits
 
     def data_of(i: Array) -> tuple[Any, ...]:
         if stacked:
             return jax.tree.map(lambda a: a[i], data)
         if program.batch_size is not None:
-            return minibatch(data, program.batch_size, before + i)
+            return minibatch(data, program.batch_size, limits, i)
         return data
 
     def body(i: Array, chunk: Chunk) -> Chunk:
@@ -261,20 +311,42 @@ def run_steps(
         average = chunk.average
         if average is not None:
             params = program.optimizer.get_params(state.optim_state)
-            average = average.with_one(params, i >= late)
+            average = average.with_one(params, i >= limits.late)
         return Chunk(state, average, chunk.losses.at[i].set(loss), chunk.finite)
 
     chunk = Chunk(state, average, jnp.zeros(rows), jnp.isfinite(0.0))
-    chunk = jax.lax.fori_loop(0, steps, body, chunk)
+    chunk = jax.lax.fori_loop(0, limits.steps, body, chunk)
     finite = all_finite(program.optimizer.get_params(chunk.state.optim_state))
     return chunk._replace(finite=finite)
 
 
-def minibatch(data: tuple[Any, ...], size: int, step: Array) -> tuple[Any, ...]:
-    """The rows of one step: each epoch takes every row once, in an order of its own."""
+def minibatch(
+    data: tuple[Any, ...], size: int, limits: Limits, step: Any
+) -> tuple[Any, ...]:
+    """The rows of one step: each epoch takes every row once, in an order of its own.
+
+    The last step of an epoch goes on with the next one.
+
+    Args:
+        data: Arrays of as many rows.
+        size: Rows of a step.
+        limits: Where the chunk begins.
+        step: Of the chunk.
+    """
     count = data[0].shape[0]
-    per_epoch = count // size
-    key = jax.random.fold_in(jax.random.key(0), step // per_epoch)
-    index = (step % per_epoch) * size + jnp.arange(size)
-    chosen = permuted(key, index, count)
+    start = limits.row + step * size
+    epoch, row = limits.epoch + start // count, start % count + jnp.arange(size)
+
+    def ordered(epoch: Array, rows: Array) -> Array:
+        return permuted(jax.random.fold_in(jax.random.key(0), epoch), rows, count)
+
+    def across() -> Array:
+        later = ordered(epoch + 1, row % count)
+        return jnp.where(row < count, ordered(epoch, row % count), later)
+
+    if count % size:
+        within = row[-1] < count
+        chosen = jax.lax.cond(within, lambda: ordered(epoch, row), across)
+    else:
+        chosen = ordered(epoch, row)
     return jax.tree.map(lambda a: jnp.take(a, chosen, axis=0), data)

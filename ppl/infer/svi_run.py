@@ -15,22 +15,20 @@ import numpy as np
 
 from ppl._counts import as_count
 from ppl._errors import ArgumentError, PPLWarning, ShapeError, warn
-from ppl._sites import Sample
 from ppl.arguments import Arguments
-from ppl.infer.elbo import run_pair
+from ppl.infer.culprits import culprits
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.svi_loop import (
     Average,
     Chunk,
+    Limits,
     Program,
     SVIState,
-    constrained,
     minibatch,
     run_steps,
 )
-from ppl.optim import all_finite
 
-_ROWS = 4096  # steps of a chunk, at most
+_ROWS = 2**14  # steps of a chunk, at most
 _FIRST = 64
 _CHUNK_SECONDS = 0.25
 _BATCH_BYTES = 2**26
@@ -147,6 +145,7 @@ class _Run:
     steps: Steps
     state: SVIState
     average: Average | None
+    before: int = 0
     losses: list[Losses] = field(default_factory=list)
     done: int = 0
     pace: float | None = None
@@ -161,19 +160,25 @@ class _Run:
         left = self.steps.count - self.done
         if self.pace is None:
             return min(left, _FIRST)
-        return int(np.clip(_CHUNK_SECONDS / self.pace, 1, min(left, _ROWS)))
+        most = min(left, _ROWS, 2**30 // (self.steps.batch_size or 1))
+        return int(np.clip(_CHUNK_SECONDS / self.pace, 1, most))
+
+    def limits(self, data: tuple[Any, ...], size: int) -> Limits:
+        """Which steps are next."""
+        late = math.ceil(self.steps.count * (1 - self.steps.average)) - self.done
+        rows = (self.before + self.done) * (self.program.batch_size or 0)
+        epoch, row = divmod(rows, len(data[0])) if rows else (0, 0)
+        return Limits(*map(np.int32, (size, late, epoch, row)))
 
     def dispatch(self, given: _Given, size: int) -> Chunk:
         """Enqueue `size` steps from the present state."""
-        late = math.ceil(self.steps.count * (1 - self.steps.average)) - self.done
-        limits = np.array([size, late, self.done], np.int32)
         return run_steps(
             self.program,
             self.state,
             self.average,
             self.transforms,
             given.data,
-            limits,
+            self.limits(given.data, size),
             rows=_ROWS,
             stacked=given.stacked,
         )
@@ -191,7 +196,8 @@ def fitted(
     if steps.average:
         params = program.optimizer.get_params(state.optim_state)
         average = Average(jax.tree.map(jnp.zeros_like, params), jnp.int32(0))
-    run = _Run(program, transforms, steps, state, average)
+    before = int(state.optim_state.step)  # a run that goes on does so in its epoch
+    run = _Run(program, transforms, steps, state, average, before)
     supply = _Supply(run, data)
     with Interrupts() as interrupts, _Bar(steps) as bar:
         while given := supply.take():
@@ -303,7 +309,13 @@ class _Supply:
         arguments, leaves = Arguments.of(as_tuple(batch), kwargs)
         shapes = [(np.shape(a), np.asarray(a).dtype) for a in leaves]
         first = [(np.shape(a), np.asarray(a).dtype) for a in self.data]
-        if shapes != first or arguments != self.run.program.arguments:
+        if shapes == first and arguments != self.run.program.arguments:
+            raise ArgumentError(
+                "a batch has other parts that are no arrays than the first one.",
+                value=batch,
+                hint="Make what changes an array, numbers too.",
+            )
+        if shapes != first:
             raise ShapeError(
                 f"a batch has shapes {[s for s, _ in shapes]}, the first one has "
                 f"{[s for s, _ in first]}.",
@@ -343,41 +355,15 @@ def _received(run: _Run, chunk: Chunk, given: _Given) -> bool:
     if given.stacked:
         data = jax.tree.map(lambda leaf: leaf[last], data)
     elif run.program.batch_size is not None:
-        data = minibatch(data, run.program.batch_size, jnp.int32(run.done))
+        data = minibatch(data, run.program.batch_size, run.limits(data, 1), 0)
+    found = culprits(run.program, run.state, run.transforms, data)
     warn(
         f"step {run.done + 1} of {run.steps.count} would lead to parameters that are "
-        f"not finite, and the fit ends before it: {_culprits(run, data)}. Use a "
+        f"not finite, and the fit ends before it: {found}. Use a "
         "smaller step size, stable_update=True, or init_params= elsewhere.",
         NonFiniteWarning,
     )
     return False
-
-
-def _culprits(run: _Run, data: tuple[Any, ...]) -> str:
-    """What is not finite in the step that the state is before, by site."""
-    program, state = run.program, run.state
-    _, own = jax.random.split(state.rng_key)
-    args, kwargs = program.arguments.rebuild(data)
-    params = {**state.mutable_state, **constrained(run.params, run.transforms)}
-    pair = run_pair(own, params, program.model, program.guide, args, kwargs)
-    found = []
-    for whose, sites in (("guide", pair.guide), ("model", pair.model)):
-        for name, site in sites.items():
-            if not isinstance(site, Sample):
-                continue
-            if not bool(all_finite(site.value)):
-                found.append(f"the {whose}'s value of '{name}'")
-            elif not bool(all_finite(site.log_prob())):
-                found.append(f"the {whose}'s log density of '{name}' ({site.line})")
-    if found:
-        return ", ".join(found)
-
-    def loss(free: Mapping[str, Any]) -> Any:
-        return program.loss(free, state.mutable_state, own, run.transforms, data)[0]
-
-    slopes = jax.grad(loss)(run.params)
-    lost = [name for name, slope in slopes.items() if not bool(all_finite(slope))]
-    return "the gradient of " + ", ".join(f"'{name}'" for name in lost or ["no param"])
 
 
 def _tell_unfinite(losses: Losses) -> None:
