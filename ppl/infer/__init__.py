@@ -1,6 +1,14 @@
 """Inference under NumPyro's names, and the short way."""
 
 from ppl.infer import inspect, reparam
+from ppl.infer.approximations.dadvi import dadvi
+from ppl.infer.approximations.estimates import (
+    Estimate,
+    maximum_a_posteriori,
+    maximum_likelihood,
+)
+from ppl.infer.approximations.laplace import laplace
+from ppl.infer.approximations.pathfinder import pathfinder
 from ppl.infer.fit import fit
 from ppl.infer.initialization import (
     init_to_feasible,
@@ -24,7 +32,9 @@ __all__ = [
     "MCMC",
     "NUTS",
     "ChEES",
+    "Estimate",
     "Predictive",
+    "dadvi",
     "fit",
     "init_to_feasible",
     "init_to_mean",
@@ -35,6 +45,10 @@ __all__ = [
     "init_to_value",
     "initialize_model",
     "inspect",
+    "laplace",
     "log_likelihood",
+    "maximum_a_posteriori",
+    "maximum_likelihood",
+    "pathfinder",
     "reparam",
 ]

@@ -133,7 +133,7 @@ def find_path(
     Raises:
         EngineError: The target is not finite at the start.
     """
-    points = _climbed(evaluate, start, max_iterations, history, tolerance)
+    points = climbed(evaluate, start, max_iterations, history, tolerance)
     unit = rng.standard_normal((elbo_draws, len(start)))
     known = histories(points.position, points.gradient, history)
     normals = map(LowRankNormal.newton, points.position, points.gradient, known)
@@ -159,7 +159,7 @@ def _elbos(
     return np.where(np.isfinite(elbos), elbos, -np.inf)
 
 
-def _climbed(
+def climbed(
     evaluate: Evaluate,
     start: np.ndarray,
     max_iterations: int,
