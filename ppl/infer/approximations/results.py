@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +20,12 @@ from ppl.infer._cache import enable_compilation_cache
 from ppl.infer.adapted import Adapted
 from ppl.infer.engine.curvature import balanced_noise
 from ppl.infer.engine.metric import metric_from
-from ppl.infer.initialization import AbstractInitStrategy, as_strategy
-from ppl.infer.sampling import constrained, labelled
+from ppl.infer.initialization import (
+    AbstractInitStrategy,
+    as_strategy,
+    init_to_uniform,
+)
+from ppl.infer.sampling import Values, constrained, labelled
 from ppl.infer.seeding import Words, fresh_seed, seed_words
 from ppl.layout import Layout
 from ppl.posterior import Posterior
@@ -40,17 +45,17 @@ class Task:
     Attributes:
         traced: The model's sites and target.
         seed: Of all random numbers.
-        begin: Where climbs begin.
         draws: How many to return.
         resample: Whether these are resampled by their importance.
+        begin: Where climbs begin.
         began: When, in seconds.
     """
 
     traced: Traced
     seed: Words
-    begin: AbstractInitStrategy
     draws: int
     resample: bool
+    begin: AbstractInitStrategy = field(default_factory=init_to_uniform)
     began: float = field(default_factory=time.perf_counter)
 
     @classmethod
@@ -75,7 +80,7 @@ class Task:
         strategy = as_strategy(begin)
         enable_compilation_cache()
         traced = checked(model, *data)
-        return cls(traced, words, strategy, count, bool(resample), began)
+        return cls(traced, words, count, bool(resample), strategy, began)
 
     @property
     def density(self) -> LogDensity:
@@ -116,11 +121,13 @@ class Weighted:
         position: Unconstrained, (n, dim).
         logp: Under the target, (n,); -inf where it is not finite.
         logq: Under the approximation, (n,).
+        comparable: Whether both are densities of all of the model's latent values.
     """
 
     position: np.ndarray
     logp: np.ndarray
     logq: np.ndarray
+    comparable: bool = True
 
     @property
     def log_ratios(self) -> np.ndarray:
@@ -162,10 +169,17 @@ class Importance:
         evidence = log_ratios[least] - log_weights[least] - np.log(count)
         return cls(log_weights, float(shape), elbo, float(evidence))
 
+    @classmethod
+    def unknown(cls, count: int) -> Importance:
+        """Even weights, where there are no densities to compare."""
+        even = np.full(count, -np.log(count))
+        return cls(even, np.nan, np.nan, np.nan)
+
     @property
-    def effective(self) -> float:
-        """Draws that would tell as much if they had equal weights."""
-        return float(np.exp(-np.logaddexp.reduce(2 * self.log_weights)))
+    def even(self) -> float:
+        """The share of the draws that would tell as much if they had equal weights."""
+        effective = float(np.exp(-np.logaddexp.reduce(2 * self.log_weights)))
+        return effective / len(self.log_weights)
 
     def facts(self) -> Facts:
         """For `Posterior.attrs`."""
@@ -173,7 +187,7 @@ class Importance:
             "pareto_k": self.pareto_k,
             "elbo": self.elbo,
             "log_evidence": self.log_evidence,
-            "effective_draws": self.effective,
+            "even_weights": self.even,
         }
 
 
@@ -187,7 +201,13 @@ def resampled(
     return rng.permutation(np.minimum(chosen, len(ends) - 1))
 
 
-def posterior_of(task: Task, drawn: Weighted, method: str, facts: Facts) -> Posterior:
+def posterior_of(
+    task: Task,
+    drawn: Weighted,
+    method: str,
+    facts: Mapping[str, str | int | float | bool],
+    values: tuple[Values, Values] | None = None,
+) -> Posterior:
     """Weigh, constrain and label draws; warns if the approximation is poor.
 
     Args:
@@ -195,8 +215,13 @@ def posterior_of(task: Task, drawn: Weighted, method: str, facts: Facts) -> Post
         drawn: As many draws as its pool, or one more.
         method: Its name, for `attrs`.
         facts: More of these.
+        values: Draws and observed values by site, if they are known: (n, *shape) and
+            (*shape).
     """
-    importance = Importance.of(drawn.log_ratios)
+    moving = bool((np.ptp(drawn.position, axis=0) > 0).all())
+    importance = Importance.unknown(len(drawn.logp))
+    if moving and drawn.comparable:
+        importance = Importance.of(drawn.log_ratios)
     stats = {"lp": drawn.logp, "log_weight": importance.log_weights}
     rng = task.rng(1)
     kept = rng.permutation(len(drawn.logp))[: task.draws]
@@ -204,11 +229,15 @@ def posterior_of(task: Task, drawn: Weighted, method: str, facts: Facts) -> Post
         kept = resampled(importance.log_weights, task.draws, rng)
         del stats["log_weight"]
     positions = drawn.position[kept]
-    samples, observed = constrained(task.density, positions[None])
+    if values is None:
+        samples, observed = constrained(task.density, positions[None])
+    else:
+        samples = {name: value[kept][None] for name, value in values[0].items()}
+        observed = values[1]
     posterior = Posterior(
         **labelled(task.traced, samples, observed),
         sample_stats={n: v[kept][None] for n, v in stats.items()},
-        adapted=_adapted(drawn.position, positions, task.layout),
+        adapted=_adapted(drawn.position, positions, task.layout) if moving else None,
         attrs={
             "inference_library": "ppl",
             "inference_library_version": __version__,
@@ -227,7 +256,7 @@ def posterior_of(task: Task, drawn: Weighted, method: str, facts: Facts) -> Post
 def _adapted(positions: np.ndarray, kept: np.ndarray, layout: Layout) -> Adapted | None:
     """What the draws tell a sampler, for `ppl.fit(…, warm_start=posterior)`."""
     dim, spread = layout.size, positions.std(axis=0)
-    if not (spread > 0).all():
+    if positions.shape[1] != dim or not (spread > 0).all():
         return None
     if dim <= _DENSE_METRIC and len(positions) >= 4 * dim:
         known = np.atleast_2d(np.cov(positions.T))
