@@ -15,6 +15,7 @@ from ppl._counts import as_count
 from ppl._errors import unknown_name
 from ppl._typing import Array, Model
 from ppl.diagnostics._labels import scalar_labels
+from ppl.diagnostics.findings import ApproximationWarning, Finding, warn_findings
 from ppl.diagnostics.table import Summary
 from ppl.infer.approximations.results import Facts, Task, Weighted, posterior_of
 from ppl.infer.approximations.summit import (
@@ -48,6 +49,7 @@ class Estimate(Mapping[str, np.ndarray]):
         log_density: What was maximised, at its highest.
         attrs: Facts: method, converged, newton_steps, climbs, climbs_as_high, seed,
             sampling_time; log_likelihood and aic for maximum likelihood.
+        findings: What makes it doubtful.
     """
 
     def __init__(self, task: Task, kind: str, summit: Summit, found: _Found):
@@ -64,6 +66,7 @@ class Estimate(Mapping[str, np.ndarray]):
         if kind == "likelihood":
             self.attrs["log_likelihood"] = self.log_density
             self.attrs["aic"] = 2 * (task.dim - self.log_density)
+        self.findings = list(_findings(summit, found.flat))
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._values:
@@ -197,14 +200,40 @@ def _estimated(kind: str, task: Task, climbs: int) -> Estimate:
         summit = find_summit(target, task.density, task.begin, task.seed, climbs, dtype)
         return summit, _carried_over(task, summit)
 
-    return Estimate(task, kind, *in_float64(work))
+    estimate = Estimate(task, kind, *in_float64(work))
+    warn_findings(estimate.findings)
+    return estimate
 
 
 class _Found(NamedTuple):
-    """Constrained values and standard errors, by site."""
+    """What is told of a highest point.
+
+    Attributes:
+        values: Constrained values by site.
+        errors: Their standard errors.
+        flat: Sites along which it is no summit.
+    """
 
     values: dict[str, np.ndarray]
     errors: dict[str, np.ndarray]
+    flat: list[str]
+
+
+def _findings(summit: Summit, flat: list[str]) -> Iterator[Finding]:
+    if not summit.highest.converged:
+        yield Finding(
+            ApproximationWarning,
+            f"The climb ended after {summit.highest.steps} steps, before the top.",
+            "Look for what the data do not determine.",
+        )
+    if flat:
+        yield Finding(
+            ApproximationWarning,
+            f"There is no summit along {', '.join(map(repr, flat))}: the density does "
+            "not fall on one side, so that the highest point is at an edge of the "
+            "support or at infinity, and standard errors there mean nothing.",
+            "Give it a prior that keeps it off, or sample with ppl.fit.",
+        )
 
 
 def _carried_over(task: Task, summit: Summit) -> _Found:
@@ -214,8 +243,11 @@ def _carried_over(task: Task, summit: Summit) -> _Found:
         OptimisationError: The Hessian is not positive definite.
     """
     dense = task.dim <= LARGEST_DENSE
+    flat: list[str] = []
     if dense:
-        factor = np.linalg.cholesky(np.linalg.inv(summit.hessian(task.layout))).T
+        hessian = summit.hessian(task.layout)
+        flat = summit.flat_sites(task.layout, hessian)
+        factor = np.linalg.cholesky(np.linalg.inv(hessian)).T
     else:
         noise = balanced_noise(task.rng(), _PROBES, task.dim)
         drawn = summit.draws(task.layout, noise, dense=False).position[:_PROBES]
@@ -229,7 +261,8 @@ def _carried_over(task: Task, summit: Summit) -> _Found:
         for name, square in part.items():
             squares[name] = squares.get(name, 0.0) + np.asarray(square)
     errors = {name: np.sqrt(square) for name, square in squares.items()}
-    return _Found({name: np.asarray(values[name]) for name in errors}, errors)
+    found = {name: np.asarray(values[name]) for name in errors}
+    return _Found(found, errors, flat)
 
 
 @jax.jit

@@ -35,6 +35,7 @@ LARGEST_DENSE = 1000  # coordinates up to which Hessians are matrices
 _MAX_ITERATIONS = 1000
 _HISTORY = 10
 _TOLERANCE = 1e-10
+_LEAST_FALL = 0.02
 
 T = TypeVar("T")
 
@@ -135,6 +136,28 @@ class Summit:
         if not values[0] > len(found) * np.finfo(self.dtype).eps:
             raise _no_summit(self.highest, layout, vectors[:, 0])
         return found
+
+    def flat_sites(self, layout: Layout, hessian: np.ndarray) -> list[str]:
+        """Sites along which the density does not fall as its curvature says.
+
+        One standard deviation away, along a coordinate or an axis of the normal, it
+        should have lost half a nat. Where it has lost next to nothing on one side, the
+        highest point is at an edge of the support, or at infinity.
+
+        Args:
+            layout: What the coordinates mean.
+            hessian: Of minus the log density.
+        """
+        values, vectors = np.linalg.eigh(_correlation(hessian))
+        unit = 1 / np.sqrt(np.diag(hessian))
+        moves = np.concatenate([(vectors / np.sqrt(values)).T, np.eye(len(unit))])
+        steepest = np.abs(moves).argmax(axis=1)
+        moves = unit * moves
+        around = np.concatenate([self.position + moves, self.position - moves])
+        logp = Evaluator(self.target, self.dtype)(around).logp
+        fallen = (self.highest.logp - logp).reshape(2, -1).min(axis=0)
+        flat = steepest[fallen < _LEAST_FALL]
+        return sorted({layout.locate(int(place)).name for place in flat})
 
     def draws(self, layout: Layout, unit: np.ndarray, *, dense: bool) -> Draws:
         """Draws of the normal distribution with this mode and curvature.
