@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import beta, multivariate_normal, multivariate_t, norm
+from sklearn.datasets import load_breast_cancer
 
 import ppl
 import ppl.distributions as dist
@@ -314,3 +315,27 @@ def test_a_simplex():
     assert draws.sum(axis=1) == pytest.approx(np.ones(1000), abs=1e-5)
     assert draws.mean(axis=0) == pytest.approx(known.mean(), abs=0.01)
     assert draws.std(axis=0) == pytest.approx(known.std(), rel=0.1)
+
+
+@pytest.mark.slow
+def test_breast_cancer_is_that_of_nuts():
+    """31 correlated coordinates: the weights put right what a normal misses."""
+    x, y = load_breast_cancer(return_X_y=True)
+    x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+    known = ppl.fit(regularised, x, y, seed=0, draws=5000, progress=False)
+    mean, sd = known["b"].mean(axis=(0, 1)), known["b"].std(axis=(0, 1))
+    for method, off in ((laplace, 0.5), (dadvi, 0.3)):
+        plain = method(regularised, x, y, seed=0, draws=4000)
+        assert np.abs((plain["b"][0].mean(axis=0) - mean) / sd).max() < off
+        assert plain["b"][0].std(axis=0) == pytest.approx(sd, rel=0.1)
+    right = dadvi(regularised, x, y, seed=0, draws=4000, resample=True)
+    assert right.attrs["pareto_k"] < 0.7
+    assert np.abs((right["b"][0].mean(axis=0) - mean) / sd).max() < 0.1
+    assert right["b"][0].std(axis=0) == pytest.approx(sd, rel=0.1)
+
+
+def regularised(x, y):
+    b = ppl.sample("b", dist.Normal(0, 1).expand([30]).to_event(1))
+    a = ppl.sample("a", dist.Normal(0, 2))
+    with ppl.plate("row", len(y)):
+        ppl.sample("y", dist.Bernoulli(logits=a + x @ b), obs=y)
