@@ -100,6 +100,27 @@ def test_mode_is_that_of_constrained_values():
     assert found.standard_errors["t"] == pytest.approx(0.5 / np.sqrt(2))
 
 
+def classical(y):
+    """A model without any prior."""
+    mean = ppl.param("mean", 0.0)
+    scale = ppl.param("scale", lambda key: 1.0, constraint=dist.constraints.positive)
+    share = ppl.param("share", jnp.ones(3) / 3, constraint=dist.constraints.simplex)
+    ppl.sample("y", dist.Normal(mean, scale).expand(y.shape).to_event(1), obs=y)
+    ppl.sample("counts", dist.Multinomial(60, share), obs=COUNTS)
+
+
+def test_params_are_estimated():
+    found = maximum_likelihood(classical, OUT, seed=0)
+    assert found["mean"] == pytest.approx(OUT.mean(), abs=1e-6)
+    assert found["scale"] == pytest.approx(OUT.std())
+    assert found["share"] == pytest.approx(COUNTS / 60, abs=1e-6)
+    assert found.standard_errors["mean"] == pytest.approx(OUT.std() / np.sqrt(60))
+    with compilations() as compiled:
+        again = maximum_likelihood(classical, OUT + 1, seed=0)
+    assert compiled.programs == 0
+    assert again["mean"] == pytest.approx(OUT.mean() + 1, abs=1e-6)
+
+
 def wide(y):
     """More coordinates than Hessians are made for."""
     with ppl.plate("i", len(y)):

@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._counts import as_count
-from ppl._errors import unknown_name
+from ppl._errors import ModelError, unknown_name
 from ppl._typing import Array, Model
 from ppl.diagnostics._labels import scalar_labels
 from ppl.diagnostics.findings import ApproximationWarning, Finding, warn_findings
 from ppl.diagnostics.table import Summary
+from ppl.infer.approximations.params import freed, has_params
 from ppl.infer.approximations.results import Facts, Task, Weighted, posterior_of
 from ppl.infer.approximations.summit import (
     LARGEST_DENSE,
@@ -138,10 +139,11 @@ def maximum_a_posteriori(
     """The mode of the posterior density of the constrained values (MAP).
 
     There are no Jacobians in it, so it does not depend on how supports are mapped. It
-    is found by L-BFGS from several points, then by Newton steps, in float64.
+    is found by L-BFGS from several points, then by Newton steps, in float64. `param`
+    statements are estimated too, without a prior.
 
     Args:
-        model: A function with sample statements; its latent sites are continuous.
+        model: A function whose latent sites are continuous.
         *args: Arguments of the model.
         seed: An int or a JAX key; None takes one from the operating system.
         climbs: From how many points to look for the mode.
@@ -155,8 +157,7 @@ def maximum_a_posteriori(
         PPLError: The model check found something; see its classes.
         OptimisationError: There is no mode.
     """
-    task = Task.of(model, (args, kwargs), seed=seed, begin=init_strategy)
-    return _estimated("posterior", task, climbs)
+    return _estimated("posterior", model, (args, kwargs), seed, init_strategy, climbs)
 
 
 def maximum_likelihood(
@@ -169,11 +170,11 @@ def maximum_likelihood(
 ) -> Estimate:
     """The latent values under which what is observed has the highest density.
 
-    Priors count for nothing but their supports. Standard errors are those of the
-    observed information.
+    Priors count for nothing but their supports; `param` statements are estimated too.
+    Standard errors are those of the observed information.
 
     Args:
-        model: A function with sample statements; its latent sites are continuous.
+        model: A function whose latent sites are continuous.
         *args: Arguments of the model.
         seed: An int or a JAX key; None takes one from the operating system.
         climbs: From how many points to look for the maximum.
@@ -188,12 +189,24 @@ def maximum_likelihood(
         OptimisationError: The likelihood has no maximum, or does not depend on some
             latent value.
     """
-    task = Task.of(model, (args, kwargs), seed=seed, begin=init_strategy)
-    return _estimated("likelihood", task, climbs)
+    return _estimated("likelihood", model, (args, kwargs), seed, init_strategy, climbs)
 
 
-def _estimated(kind: str, task: Task, climbs: int) -> Estimate:
+def _estimated(
+    kind: str,
+    model: Model,
+    data: tuple[tuple[Any, ...], dict[str, Any]],
+    seed: Any,
+    begin: Any,
+    climbs: int,
+) -> Estimate:
     climbs = as_count("climbs", climbs)
+    try:
+        task = Task.of(model, data, seed=seed, begin=begin)
+    except ModelError:
+        if not has_params(model, *data):
+            raise
+        task = Task.of(freed(model), data, seed=seed, begin=begin)
 
     def work(dtype: np.dtype) -> tuple[Summit, _Found]:
         target = Objective(task.density, kind)
