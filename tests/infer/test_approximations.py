@@ -77,11 +77,11 @@ def test_normal_posterior_is_found_exactly(method, options):
     assert np.abs(off).max() < (0.02 if odd else 1e-3)
     scaled = (np.cov(draws.T, bias=True) - COVARIANCE) / np.outer(sds, sds)
     assert np.abs(scaled).max() < (0.02 if odd else 1e-3)
-    assert posterior.attrs["log_evidence"] == pytest.approx(EVIDENCE, abs=1e-4)
-    assert posterior.attrs["elbo"] == pytest.approx(EVIDENCE, abs=1e-4)
+    assert posterior.attrs["log_evidence"] == pytest.approx(EVIDENCE, abs=1e-3)
+    assert posterior.attrs["elbo"] == pytest.approx(EVIDENCE, abs=1e-3)
     if method is laplace:
         known = posterior.attrs["log_evidence_laplace"]
-        assert known == pytest.approx(EVIDENCE, abs=1e-4)
+        assert known == pytest.approx(EVIDENCE, abs=1e-3)
 
 
 def test_mean_field_has_the_variances_of_theory():
@@ -90,11 +90,11 @@ def test_mean_field_has_the_variances_of_theory():
         posterior = dadvi(linear, X, OUT, seed=0, covariance="mean_field")
     draws = posterior["b"][0].astype(float)
     variances = 1 / np.diag(np.linalg.inv(COVARIANCE))
-    assert draws.mean(axis=0) == pytest.approx(MEAN, abs=1e-4)
+    assert draws.mean(axis=0) == pytest.approx(MEAN, abs=1e-3)
     assert draws.var(axis=0) == pytest.approx(variances, rel=1e-3)
     divergence = 0.5 * (np.linalg.slogdet(COVARIANCE)[1] - np.log(variances).sum())
     bound = posterior.attrs["elbo_mean_field"]
-    assert bound == pytest.approx(EVIDENCE - divergence, abs=1e-4)
+    assert bound == pytest.approx(EVIDENCE - divergence, abs=1e-3)
 
 
 def test_pathfinder_finds_a_normal_posterior_up_to_noise():
@@ -248,7 +248,7 @@ def test_same_seed_same_draws_and_nothing_compiled(method):
 
 
 def narrow(y):
-    """Insists on float32, so that float64 does not fit."""
+    """Its carry is of float32 in any session."""
 
     def step(carry, value):
         return carry + value, None
@@ -263,6 +263,19 @@ def test_a_model_that_insists_on_float32():
     posterior = laplace(narrow, np.full(4, 3.0, np.float32), seed=0)
     assert posterior["m"].mean() == pytest.approx(36 / 37, abs=1e-3)
     assert posterior["m"].var() == pytest.approx(1 / 37, rel=1e-3)
+
+
+def closed():
+    b = ppl.sample("b", dist.Normal(jnp.zeros(4), 2.0).to_event(1))
+    ppl.sample("y", dist.Normal(X @ b, 1.0).to_event(1), obs=OUT)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_that_closes_over_its_data(method):
+    posterior = method(closed, seed=0)
+    sds = np.sqrt(np.diag(COVARIANCE))
+    assert np.abs((posterior["b"][0].mean(axis=0) - MEAN) / sds).max() < 0.15
+    assert posterior["b"][0].std(axis=0) == pytest.approx(sds, rel=0.1)
 
 
 def grouped(group, y):
@@ -285,8 +298,8 @@ def test_groups_of_rows():
     covariance = np.linalg.inv(precision)
     mean = covariance @ np.concatenate([[0], member.T @ OUT])
     draws = np.column_stack([posterior["mu"][0], posterior["effect"][0]])
-    assert draws.mean(axis=0) == pytest.approx(mean, abs=1e-4)
-    assert np.cov(draws.T, bias=True) == pytest.approx(covariance, abs=1e-4)
+    assert draws.mean(axis=0) == pytest.approx(mean, abs=1e-3)
+    assert np.cov(draws.T, bias=True) == pytest.approx(covariance, abs=1e-3)
 
 
 def glm(x, y):

@@ -11,13 +11,13 @@ import numpy as np
 from ppl._counts import as_count
 from ppl._errors import ArgumentError
 from ppl._typing import Model
-from ppl.infer.approximations.results import Facts, Task, Weighted, posterior_of
+from ppl.infer.approximations.results import Task, Weighted, posterior_of
 from ppl.infer.approximations.summit import (
     LARGEST_DENSE,
     Summit,
     check_choice,
-    in_float64,
     one_path,
+    session_dtype,
 )
 from ppl.infer.engine.curvature import Draws, balanced_noise, normal_draws
 from ppl.infer.engine.dadvi import FixedBound
@@ -47,7 +47,7 @@ def dadvi(
 
     Giordano, Ingram, Broderick (JMLR 25, 2024). There is no step size and no schedule:
     the evidence lower bound on fixed draws is maximised by Newton steps until none
-    gains 1e-10 nats, in float64. Variances of the mean field are too small where
+    gains more than rounding. Variances of the mean field are too small where
     coordinates are correlated; those of linear response are not.
 
     Args:
@@ -88,22 +88,20 @@ def dadvi(
     responding = covariance == "linear_response"
     responding |= covariance == "auto" and task.dim <= LARGEST_DENSE
 
-    def work(dtype: np.dtype) -> tuple[Weighted, Facts]:
-        summit = _fitted(task, fixed_draws, max_steps, dtype)
-        if responding:
-            drawn = _response_draws(summit, task.layout, task.noise())
-        else:
-            mean, log_scale = np.split(summit.position, 2)
-            drawn = normal_draws(mean, np.exp(2 * log_scale), task.noise())
-        points = Evaluator(jax.device_put(task.density), dtype)(drawn.position)
-        facts = summit.facts() | {
-            "covariance": "linear_response" if responding else "mean_field",
-            "fixed_draws": fixed_draws,
-            "elbo_mean_field": summit.highest.logp + task.dim * _ENTROPY,
-        }
-        return Weighted(drawn.position, points.logp, drawn.logq), facts
-
-    weighted, facts = in_float64(work)
+    dtype = session_dtype()
+    summit = _fitted(task, fixed_draws, max_steps, dtype)
+    if responding:
+        drawn = _response_draws(summit, task.layout, task.noise())
+    else:
+        mean, log_scale = np.split(summit.position, 2)
+        drawn = normal_draws(mean, np.exp(2 * log_scale), task.noise())
+    points = Evaluator(jax.device_put(task.density), dtype)(drawn.position)
+    facts = summit.facts() | {
+        "covariance": "linear_response" if responding else "mean_field",
+        "fixed_draws": fixed_draws,
+        "elbo_mean_field": summit.highest.logp + task.dim * _ENTROPY,
+    }
+    weighted = Weighted(drawn.position, points.logp, drawn.logq)
     return posterior_of(task, weighted, "DADVI", facts)
 
 

@@ -24,7 +24,7 @@ from ppl.infer.approximations.summit import (
     Objective,
     Summit,
     find_summit,
-    in_float64,
+    session_dtype,
 )
 from ppl.infer.engine.curvature import balanced_noise
 from ppl.infer.engine.pathfinder import Evaluator
@@ -117,14 +117,12 @@ class Estimate(Mapping[str, np.ndarray]):
             self._task, draws=count, resample=resample, began=time.perf_counter()
         )
 
-        def work(dtype: np.dtype) -> Weighted:
-            dense = task.dim <= LARGEST_DENSE
-            drawn = self._summit.draws(task.layout, task.noise(), dense=dense)
-            target = task.density if self._kind == "posterior" else self._summit.target
-            points = Evaluator(jax.device_put(target), dtype)(drawn.position)
-            return Weighted(drawn.position, points.logp, drawn.logq)
-
-        weighted = in_float64(work)
+        dtype = session_dtype()
+        dense = task.dim <= LARGEST_DENSE
+        drawn = self._summit.draws(task.layout, task.noise(), dense=dense)
+        target = task.density if self._kind == "posterior" else self._summit.target
+        points = Evaluator(jax.device_put(target), dtype)(drawn.position)
+        weighted = Weighted(drawn.position, points.logp, drawn.logq)
         return posterior_of(task, weighted, _METHODS[self._kind], self._summit.facts())
 
 
@@ -139,7 +137,7 @@ def maximum_a_posteriori(
     """The mode of the posterior density of the constrained values (MAP).
 
     There are no Jacobians in it, so it does not depend on how supports are mapped. It
-    is found by L-BFGS from several points, then by Newton steps, in float64. `param`
+    is found by L-BFGS from several points, then by Newton steps. `param`
     statements are estimated too, without a prior.
 
     Args:
@@ -208,12 +206,10 @@ def _estimated(
             raise
         task = Task.of(freed(model), data, seed=seed, begin=begin)
 
-    def work(dtype: np.dtype) -> tuple[Summit, _Found]:
-        target = Objective(task.density, kind)
-        summit = find_summit(target, task.density, task.begin, task.seed, climbs, dtype)
-        return summit, _carried_over(task, summit)
-
-    estimate = Estimate(task, kind, *in_float64(work))
+    dtype = session_dtype()
+    target = Objective(task.density, kind)
+    summit = find_summit(target, task.density, task.begin, task.seed, climbs, dtype)
+    estimate = Estimate(task, kind, summit, _carried_over(task, summit))
     warn_findings(estimate.findings)
     return estimate
 

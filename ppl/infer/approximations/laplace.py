@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from ppl._counts import as_count
 from ppl._typing import Model
 from ppl.infer.approximations.results import Task, Weighted, posterior_of
@@ -14,7 +12,7 @@ from ppl.infer.approximations.summit import (
     LARGEST_DENSE,
     check_choice,
     find_summit,
-    in_float64,
+    session_dtype,
 )
 from ppl.infer.engine.pathfinder import Evaluator
 from ppl.infer.initialization import init_to_uniform
@@ -34,8 +32,8 @@ def laplace(
 ) -> Posterior:
     """Draws of a normal distribution with the mode and curvature of the posterior.
 
-    Both are those of the unconstrained coordinates, in float64. The mode is found by
-    L-BFGS from several points, then by Newton steps until none gains 1e-10 nats.
+    Both are those of the unconstrained coordinates. The mode is found by L-BFGS from
+    several points, then by Newton steps until none gains more than rounding.
 
     Args:
         model: A function with sample statements; its latent sites are continuous.
@@ -71,15 +69,13 @@ def laplace(
     climbs = as_count("climbs", climbs)
     dense = hessian == "exact" or (hessian == "auto" and task.dim <= LARGEST_DENSE)
 
-    def work(dtype: np.dtype) -> tuple[Weighted, dict[str, Any]]:
-        density = task.density
-        summit = find_summit(density, density, task.begin, task.seed, climbs, dtype)
-        drawn = summit.draws(task.layout, task.noise(), dense=dense)
-        points = Evaluator(summit.target, dtype)(drawn.position)
-        height = summit.highest.logp
-        volume = 0.5 * task.dim * math.log(2 * math.pi) + 0.5 * drawn.log_det
-        facts = summit.facts() | {"log_evidence_laplace": float(height + volume)}
-        return Weighted(drawn.position, points.logp, drawn.logq), facts
-
-    weighted, facts = in_float64(work)
+    dtype = session_dtype()
+    density = task.density
+    summit = find_summit(density, density, task.begin, task.seed, climbs, dtype)
+    drawn = summit.draws(task.layout, task.noise(), dense=dense)
+    points = Evaluator(summit.target, dtype)(drawn.position)
+    height = summit.highest.logp
+    volume = 0.5 * task.dim * math.log(2 * math.pi) + 0.5 * drawn.log_det
+    facts = summit.facts() | {"log_evidence_laplace": float(height + volume)}
+    weighted = Weighted(drawn.position, points.logp, drawn.logq)
     return posterior_of(task, weighted, "Laplace", facts)

@@ -10,7 +10,7 @@ import numpy as np
 from ppl._counts import as_count
 from ppl._typing import Model
 from ppl.infer.approximations.results import Task, Weighted, posterior_of
-from ppl.infer.approximations.summit import in_float64, starts_for
+from ppl.infer.approximations.summit import session_dtype, starts_for
 from ppl.infer.engine.pathfinder import Evaluator, draw, find_path
 from ppl.infer.initialization import init_to_uniform
 from ppl.posterior import Posterior
@@ -76,33 +76,32 @@ def pathfinder(
     }
     paths = as_count("paths", paths)
 
-    def work(dtype: np.dtype) -> tuple[Weighted, dict[str, Any]]:
-        evaluate = Evaluator(jax.device_put(task.density), dtype)
-        starts = starts_for(evaluate, task.density, task.begin, task.seed, paths)
-        tolerance = max(float(np.finfo(dtype).eps), _TOLERANCE)
-        found = [
-            find_path(evaluate, start, task.rng(2 + i), tolerance=tolerance, **options)
-            for i, start in starts.items()
-        ]
-        normals = [path.normal for path in found]
-        first = draw(evaluate, normals, np.full(len(found), _FIRST_ROUND), task.rng())
-        weights = np.exp(first.log_weights()[0])
-        shares = np.bincount(first.path, weights, len(found))
-        shares = np.where(shares < _LEAST_SHARE, 0.0, shares)
-        if not shares.any():
-            shares = np.ones(len(found))
-        ends = np.rint(np.cumsum(shares) / shares.sum() * task.pool)
-        counts = np.diff(ends, prepend=0).astype(int)
-        used = np.flatnonzero(counts)
-        some = [normals[i] for i in used]
-        drawn = draw(evaluate, some, counts[used], task.rng(1))
-        facts = {
-            "paths": len(found),
-            "paths_used": len(used),
-            "elbo_best_path": max(path.elbo for path in found),
-            "steps": sum(len(path.elbos) - 1 for path in found),
-        }
-        return Weighted(drawn.position, drawn.logp, drawn.logq), facts
-
-    weighted, facts = in_float64(work)
+    dtype = session_dtype()
+    evaluate = Evaluator(jax.device_put(task.density), dtype)
+    starts = starts_for(evaluate, task.density, task.begin, task.seed, paths)
+    tolerance = max(float(np.finfo(dtype).eps), _TOLERANCE)
+    found = [
+        find_path(evaluate, start, task.rng(2 + i), tolerance=tolerance, **options)
+        for i, start in starts.items()
+    ]
+    normals = [path.normal for path in found]
+    first = draw(evaluate, normals, np.full(len(found), _FIRST_ROUND), task.rng())
+    weights = np.exp(first.log_weights()[0])
+    shares = np.bincount(first.path, weights, len(found))
+    shares = np.where(shares < _LEAST_SHARE, 0.0, shares)
+    if not shares.any():
+        shares = np.ones(len(found))
+    ends = np.rint(np.cumsum(shares) / shares.sum() * task.pool)
+    counts = np.diff(ends, prepend=0).astype(int)
+    used = np.flatnonzero(counts)
+    some = [normals[i] for i in used]
+    drawn = draw(evaluate, some, counts[used], task.rng(1))
+    facts = {
+        "paths": len(found),
+        "paths_used": len(used),
+        "elbo_best_path": max(path.elbo for path in found),
+        "computed_in": str(dtype),
+        "steps": sum(len(path.elbos) - 1 for path in found),
+    }
+    weighted = Weighted(drawn.position, drawn.logp, drawn.logq)
     return posterior_of(task, weighted, "Pathfinder", facts)

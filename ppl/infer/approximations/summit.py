@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ppl._errors import ArgumentError, ModelError, OptimisationError
+from ppl._errors import ArgumentError, OptimisationError
 from ppl._pytree import pytree, static
 from ppl._sites import Sample
 from ppl._typing import Array
@@ -37,25 +36,10 @@ _HISTORY = 10
 _TOLERANCE = 1e-10
 _LEAST_FALL = 0.02
 
-T = TypeVar("T")
 
-
-def in_float64(work: Callable[[np.dtype], T]) -> T:
-    """Do some work in float64, whatever the precision of the session.
-
-    Modes and curvatures need the digits. A model that insists on float32 is computed in
-    the precision of the session, as all are on accelerators without float64.
-
-    Args:
-        work: Gets the dtype to compute in.
-    """
-    if jax.default_backend() != "tpu":
-        try:
-            with jax.enable_x64(new_val=True):
-                return work(np.dtype(np.float64))
-        except (TypeError, ModelError):
-            pass  # dtypes do not meet; what is a mistake is found once more below
-    return work(np.dtype(jnp.result_type(float)))
+def session_dtype() -> np.dtype:
+    """In which targets are computed; linear algebra on the host is in float64."""
+    return np.dtype(jnp.result_type(float))
 
 
 @pytree
