@@ -137,8 +137,8 @@ def maximum_a_posteriori(
     """The mode of the posterior density of the constrained values (MAP).
 
     There are no Jacobians in it, so it does not depend on how supports are mapped. It
-    is found by L-BFGS from several points, then by Newton steps. `param`
-    statements are estimated too, without a prior.
+    is found by L-BFGS from several points, then by Newton steps. `param` statements are
+    estimated too, without a prior.
 
     Args:
         model: A function whose latent sites are continuous.
