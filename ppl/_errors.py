@@ -96,6 +96,10 @@ class StartingPointError(PPLError, RuntimeError):
     """No starting point with finite density and gradient was found."""
 
 
+class OptimisationError(PPLError, RuntimeError):
+    """A density has no highest point that could be found."""
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """An error for a mistyped `name`, with the nearest of the `known` ones."""
     names = [str(k) for k in known]

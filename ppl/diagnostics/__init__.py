@@ -22,6 +22,7 @@ from ppl.diagnostics.estimates import (
     rhat,
 )
 from ppl.diagnostics.findings import (
+    ApproximationWarning,
     ConvergenceWarning,
     DivergenceWarning,
     EnergyWarning,
@@ -38,6 +39,7 @@ from ppl.diagnostics.report import diagnose
 from ppl.diagnostics.table import Summary, summarise
 
 __all__ = [
+    "ApproximationWarning",
     "ConvergenceWarning",
     "DivergenceWarning",
     "EnergyWarning",

@@ -55,6 +55,8 @@ class Evidence:
         nested: Gives the parts of nested R-hat, for all scalars in the order of
             `columns`, if there are superchains.
         moved: Chains that warm-up took from a place without mass to another's.
+        approximation: What is known of the method, if there are no chains but draws of
+            an approximation: `attrs` of the result.
     """
 
     lengths: np.ndarray
@@ -70,6 +72,7 @@ class Evidence:
     members: tuple[int, int] = (0, 0)
     nested: Callable[[], Nested] | None = None
     moved: int = 0
+    approximation: Mapping[str, Any] | None = None
 
     @property
     def chains(self) -> int:
@@ -111,6 +114,7 @@ def evidence_of(
         members=(0, 0) if members is None else (members.shape[0], members.shape[1]),
         nested=None if members is None else partial(_nested, results, columns, members),
         moved=results.attrs.get("chains_moved", 0),
+        approximation=results.attrs if "pareto_k" in results.attrs else None,
     )
 
 

@@ -38,6 +38,10 @@ class NonFiniteWarning(PPLWarning):
     """Draws are infinite or not numbers."""
 
 
+class ApproximationWarning(PPLWarning):
+    """An approximation is not near the posterior, or was not found."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that was noticed in a result.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ppl.diagnostics._columns import COLUMNS
 from ppl.diagnostics._draws import Floats
+from ppl.diagnostics.approximation import approximation_findings
 from ppl.diagnostics.evidence import Evidence, Results, evidence_of
 from ppl.diagnostics.findings import (
     ConvergenceWarning,
@@ -75,6 +76,9 @@ def diagnose(
     Slow chains are no excuse: more than 1.1 is granted only if an autocorrelation time
     of four draws explains it. Below 100 draws nothing else is judged.
 
+    **Approximations** have independent draws, and none of this is looked at, but the
+    shape k of the tail of their importance ratios; see `approximation_findings`.
+
     Args:
         posterior: The result.
         columns: What `site_columns` said of its samples, if that is known already.
@@ -87,6 +91,8 @@ def diagnose(
 
 def judge(evidence: Evidence) -> list[Finding]:
     """What `diagnose` says of evidence, wherever it comes from."""
+    if evidence.approximation is not None:
+        return [*_non_finite(evidence), *approximation_findings(evidence.approximation)]
     found = [
         *_divergences(evidence),
         *_tree_depth(evidence),

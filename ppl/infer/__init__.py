@@ -1,6 +1,14 @@
 """Inference under NumPyro's names, and the short way."""
 
 from ppl.infer import autoguide, inspect, reparam
+from ppl.infer.approximations.dadvi import dadvi
+from ppl.infer.approximations.estimates import (
+    Estimate,
+    maximum_a_posteriori,
+    maximum_likelihood,
+)
+from ppl.infer.approximations.laplace import laplace
+from ppl.infer.approximations.pathfinder import pathfinder
 from ppl.infer.elbo import (
     ELBO,
     RenyiELBO,
@@ -41,6 +49,8 @@ __all__ = [
     "TraceGraph_ELBO",
     "TraceMeanField_ELBO",
     "Trace_ELBO",
+    "Estimate",
+    "dadvi",
     "fit",
     "init_to_feasible",
     "init_to_mean",
@@ -51,6 +61,10 @@ __all__ = [
     "init_to_value",
     "initialize_model",
     "inspect",
+    "laplace",
     "log_likelihood",
+    "maximum_a_posteriori",
+    "maximum_likelihood",
+    "pathfinder",
     "reparam",
 ]

@@ -57,7 +57,7 @@ class PathfinderStrategy(AbstractInitStrategy):
         """At most `count` draws, (n, dim); none if no climb could begin."""
         dtype = np.dtype(jnp.result_type(float))
         evaluate = Evaluator(jax.device_put(density), dtype)
-        starts = self._starts(evaluate, density, seed)
+        starts = finite_starts(evaluate, density, self.begin, seed, self.paths)
         if not starts:
             return np.empty((0, density.layout.size))
         tolerance = max(float(np.finfo(dtype).eps), _LEAST_TOLERANCE)
@@ -65,30 +65,43 @@ class PathfinderStrategy(AbstractInitStrategy):
             find_path(
                 evaluate,
                 start,
-                _generator(seed, path),
+                path_generator(seed, path),
                 max_iterations=self.max_iterations,
                 tolerance=tolerance,
             )
             for path, start in starts.items()
         ]
-        return resample(evaluate, paths, count, _generator(seed, self.paths))
-
-    def _starts(
-        self, evaluate: Evaluator, density: LogDensity, seed: Words
-    ) -> dict[int, np.ndarray]:
-        """Where each path can begin; paths that found no such point are left out."""
-        starts: dict[int, np.ndarray] = {}
-        for attempt in range(self.begin.tries):
-            candidates = self.begin.propose(density, seed, self.paths, attempt)
-            points = evaluate(candidates.astype(float))
-            for path in np.flatnonzero(np.isfinite(points.logp)):
-                starts.setdefault(int(path), points.position[path])
-            if len(starts) == self.paths:
-                break
-        return dict(sorted(starts.items()))
+        return resample(evaluate, paths, count, path_generator(seed, self.paths))
 
 
-def _generator(seed: Words, path: int) -> np.random.Generator:
+def finite_starts(
+    evaluate: Evaluator,
+    density: LogDensity,
+    begin: AbstractInitStrategy,
+    seed: Words,
+    count: int,
+) -> dict[int, np.ndarray]:
+    """Where each of some climbs can begin; those that found no such point are left out.
+
+    Args:
+        evaluate: What is climbed.
+        density: The model's target.
+        begin: Proposes points.
+        seed: Of its random numbers.
+        count: How many climbs.
+    """
+    starts: dict[int, np.ndarray] = {}
+    for attempt in range(begin.tries):
+        candidates = begin.propose(density, seed, count, attempt)
+        points = evaluate(candidates.astype(float))
+        for climb in np.flatnonzero(np.isfinite(points.logp)):
+            starts.setdefault(int(climb), points.position[climb])
+        if len(starts) == count:
+            break
+    return dict(sorted(starts.items()))
+
+
+def path_generator(seed: Words, path: int) -> np.random.Generator:
     """Random numbers of a path, or of what comes after all paths."""
     return np.random.default_rng(np.random.SeedSequence((*seed, _STREAM, path)))
 

@@ -164,28 +164,21 @@ class Session:
     def posterior(self, sink: MemorySink, kept: int, *, interrupted: bool) -> Posterior:
         """Constrain and label draws."""
         density = self.density
-        infos = self.traced.sites
         warmup = MemorySink.joined(self.warmup) if self.warmup else None
-        samples, observed = self._values(sink.position[:, :kept])
-        plates = self.traced.plates.values()
+        samples, observed = constrained(density, sink.position[:, :kept])
         first = self.timings.get("warmup", 0.0)
         return Posterior(
-            samples=samples,
+            **labelled(self.traced, samples, observed),
             sample_stats=self.statistics(sink.statistics[:, :kept]),
-            dims={name: info.dims for name, info in infos.items()},
-            coords={
-                p.name: np.asarray(p.coords) for p in plates if p.coords is not None
-            },
-            observed_data=observed,
-            constant_data=_constant_data(density, observed),
-            warmup_samples=self._values(warmup.position)[0] if warmup else {},
+            warmup_samples=in_order(
+                self.traced, constrained(density, warmup.position)[0]
+            )
+            if warmup
+            else {},
             warmup_sample_stats=self.statistics(warmup.statistics) if warmup else {},
             adapted=Adapted.of(self.run, sink.position[:, kept - 1], density.layout)
             if kept
             else None,
-            deterministic=frozenset(
-                name for name, info in infos.items() if info.type == "deterministic"
-            ),
             attrs={
                 "inference_library": "ppl",
                 "inference_library_version": __version__,
@@ -199,14 +192,7 @@ class Session:
                 "chains_moved": self.run.moved,
             }
             | ({"superchains": s} if (s := self.settings.superchains) else {}),
-            density=density,
         )
-
-    def _values(self, positions: np.ndarray) -> tuple[Values, Values]:
-        """Draws and observed values by site, in the order of the model."""
-        draws, observed = constrained(self.density, positions)
-        order = self.traced.sites
-        return {n: draws[n] for n in order if n in draws}, observed
 
     def statistics(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Statistics under ArviZ's names, (…) each, from numbers (…, count)."""
@@ -269,6 +255,35 @@ def _differentiated_forward(traced: Traced) -> Traced:
     density = traced.density
     spec = dataclasses.replace(density.spec, forward_mode=True)
     return dataclasses.replace(traced, density=replace(density, spec=spec))
+
+
+def in_order(traced: Traced, draws: Values) -> Values:
+    """Draws by site in the order of the model."""
+    return {name: draws[name] for name in traced.sites if name in draws}
+
+
+def labelled(traced: Traced, draws: Values, observed: Values) -> dict[str, Any]:
+    """What a `Posterior` is told of its draws.
+
+    Args:
+        traced: The model.
+        draws: By site, (chains, draws, *shape).
+        observed: Observed values by site.
+    """
+    infos, plates = traced.sites, traced.plates.values()
+    return {
+        "samples": in_order(traced, draws),
+        "dims": {name: info.dims for name, info in infos.items()},
+        "coords": {
+            p.name: np.asarray(p.coords) for p in plates if p.coords is not None
+        },
+        "observed_data": observed,
+        "constant_data": _constant_data(traced.density, observed),
+        "deterministic": frozenset(
+            name for name, info in infos.items() if info.type == "deterministic"
+        ),
+        "density": traced.density,
+    }
 
 
 def constrained(density: LogDensity, positions: np.ndarray) -> tuple[Values, Values]:

@@ -15,11 +15,13 @@ from ppl._typing import Array, Model
 from ppl.arguments import Arguments
 from ppl.constant_arguments import with_constants_where_needed
 from ppl.handlers.seed import as_key
+from ppl.infer.approximations.guided import guided_posterior
 from ppl.infer.elbo import ELBO
 from ppl.infer.guides.base import AutoGuide
 from ppl.infer.svi_loop import Beginning, Program, SVIState, begin, constrained
 from ppl.infer.svi_run import Plateau, Steps, fitted
 from ppl.optim import optax_to_ppl
+from ppl.posterior import Posterior
 
 __all__ = ["SVI", "Plateau", "SVIRunResult", "SVIState"]
 
@@ -245,6 +247,40 @@ class SVI:
         found = fitted(program, state, self._transforms, data, steps)
         params = constrained(found.free, self._transforms)
         return SVIRunResult(params, found.state, found.losses)
+
+    def posterior(
+        self,
+        result: SVIRunResult | Mapping[str, Any],
+        *args: Any,
+        draws: int = 1000,
+        seed: Any = 0,
+        resample: bool = False,
+        **kwargs: Any,
+    ) -> Posterior:
+        """Draws of the guide as a posterior, with importance ratios that judge it.
+
+        Args:
+            result: What a run has found, or the constrained values of all params.
+            *args: Arguments of model and guide.
+            draws: How many.
+            seed: An int or a JAX key.
+            resample: Whether draws are resampled by their importance. Without it
+                `sample_stats["log_weight"]` has the weights.
+            **kwargs: Keyword arguments of model and guide.
+
+        Returns:
+            The posterior, in one chain; `attrs["pareto_k"]` tells whether to trust it.
+        """
+        if isinstance(result, SVIRunResult):
+            result = {**result.state.mutable_state, **result.params}
+        return guided_posterior(
+            (self.model, self.guide),
+            dict(result),
+            (args, {**kwargs, **self.static_kwargs}),
+            draws=draws,
+            seed=seed,
+            resample=resample,
+        )
 
     def _program(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], *, forward: bool = False

@@ -1,6 +1,6 @@
 """Objectives of variational inference: bounds on the log evidence, as losses."""
 
-from ppl.infer.elbo.base import ELBO, AbstractParticles
+from ppl.infer.elbo.base import ELBO, AbstractParticles, terms_of, total
 from ppl.infer.elbo.graph import TraceGraph_ELBO
 from ppl.infer.elbo.mean_field import TraceMeanField_ELBO
 from ppl.infer.elbo.renyi import RenyiELBO
@@ -18,4 +18,6 @@ __all__ = [
     "TraceMeanField_ELBO",
     "Trace_ELBO",
     "run_pair",
+    "terms_of",
+    "total",
 ]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_LEAST_CURVATURE = 1e-12
+LEAST_CURVATURE = 1e-12
 
 
 class History(NamedTuple):
@@ -53,7 +53,7 @@ def histories(
             diagonal = np.ones_like(position)
         else:
             step, change = position - before[0], before[1] - gradient
-            if step @ change > _LEAST_CURVATURE * (change @ change):
+            if step @ change > LEAST_CURVATURE * (change @ change):
                 diagonal = _updated(diagonal, step, change)
                 pairs.append((step, change))
         before = position, gradient

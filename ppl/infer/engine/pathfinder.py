@@ -17,6 +17,7 @@ no exorbitant weights.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -29,11 +30,18 @@ from ppl._errors import EngineError
 from ppl._psis import pareto_smoothed
 from ppl._typing import Array
 from ppl.infer.engine.kernel import Target, batch_value_and_grad
-from ppl.infer.engine.low_rank_normal import LowRankNormal, histories
+from ppl.infer.engine.low_rank_normal import (
+    LEAST_CURVATURE,
+    LowRankNormal,
+    histories,
+)
 
 _BATCH = 32
 _BLOCK = 16  # points of a path whose approximations are held at once
 _POOL = 128  # draws of each path in the first round
+_TRIALS = 30  # lengths of a step
+_RISE = 1e-4  # of what the slope at its beginning promises
+_LESS_STEEP = 0.9
 
 
 class Points(NamedTuple):
@@ -133,7 +141,7 @@ def find_path(
     Raises:
         EngineError: The target is not finite at the start.
     """
-    points = _climbed(evaluate, start, max_iterations, history, tolerance)
+    points = climbed(evaluate, start, max_iterations, history, tolerance)
     unit = rng.standard_normal((elbo_draws, len(start)))
     known = histories(points.position, points.gradient, history)
     normals = map(LowRankNormal.newton, points.position, points.gradient, known)
@@ -159,77 +167,88 @@ def _elbos(
     return np.where(np.isfinite(elbos), elbos, -np.inf)
 
 
-def _climbed(
+def climbed(
     evaluate: Evaluate,
     start: np.ndarray,
     max_iterations: int,
     history: int,
     tolerance: float,
 ) -> Points:
-    """The path of L-BFGS-B from `start`, which is its first point."""
-    from scipy.optimize import minimize  # half a second that other starts save
+    """The path of L-BFGS from `start`, which is its first point.
 
-    climb = _Climb(evaluate, start)
-    options = {
-        "maxiter": max_iterations,
-        "maxfun": 20 * max_iterations,
-        "maxcor": history,
-        "ftol": tolerance,
-        "gtol": 0.0,  # no gradient is small before it is known how far there is to go
-    }
-    minimize(
-        climb,
-        climb.path[0].position[0],
-        method="L-BFGS-B",
-        jac=True,
-        callback=climb.accept,
-        options=options,
-    )
-    return Points(*(np.concatenate(parts) for parts in zip(*climb.path, strict=True)))
+    Nocedal, Wright, "Numerical Optimization" (2006), algorithms 7.4 and 7.5. It is
+    written out here because libraries of linear algebra would share such small vectors
+    among threads, which costs a hundred times what they do.
+
+    Raises:
+        EngineError: The target is not finite at the start.
+    """
+    here = evaluate(start[None])
+    if np.isneginf(here.logp[0]):
+        raise EngineError(
+            "the log density or its gradient is not finite where the path begins.",
+            value=start,
+            hint="Give a point of finite density and gradient.",
+        )
+    path = [here]
+    pairs: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=history)
+    for _ in range(max_iterations):
+        there = _searched(evaluate, here, _direction(here.gradient[0], pairs))
+        if there is None and pairs:
+            pairs.clear()  # what was learned may mislead: along the gradient once more
+            there = _searched(evaluate, here, _direction(here.gradient[0], pairs))
+        if there is None:
+            break
+        step = there.position[0] - here.position[0]
+        change = here.gradient[0] - there.gradient[0]
+        if step @ change > LEAST_CURVATURE * (change @ change):
+            pairs.append((step, change))
+        path.append(there)
+        before, here = float(here.logp[0]), there
+        size = max(abs(before), abs(float(here.logp[0])), 1.0)
+        if here.logp[0] - before <= tolerance * size:
+            break
+    return Points(*(np.concatenate(parts) for parts in zip(*path, strict=True)))
 
 
-class _Climb:
-    """What the optimiser sees of a target, and the path that it takes."""
+def _direction(
+    gradient: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """The inverse Hessian of the last steps and changes, times the gradient."""
+    if not pairs:
+        return gradient / max(1.0, float(np.sqrt(gradient @ gradient)))
+    direction, shares = gradient.copy(), []
+    for step, change in reversed(pairs):
+        shares.append((step @ direction) / (step @ change))
+        direction -= shares[-1] * change
+    step, change = pairs[-1]
+    direction *= (step @ change) / (change @ change)
+    for (step, change), share in zip(pairs, reversed(shares), strict=True):
+        direction += (share - (change @ direction) / (step @ change)) * step
+    return direction
 
-    def __init__(self, evaluate: Evaluate, start: np.ndarray):
-        self.evaluate = evaluate
-        self.path = [evaluate(start[None])]
-        if np.isneginf(self.path[0].logp[0]):
-            raise EngineError(
-                "the log density or its gradient is not finite where the path begins.",
-                value=start,
-                hint="Give a point of finite density and gradient.",
-            )
-        self.trials: dict[bytes, Points] = {}
 
-    def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
-        """Minus the log density, and its gradient."""
-        found = self.evaluate(position[None])
-        self.trials[position.tobytes()] = found
-        if np.isfinite(found.logp[0]):
-            return -float(found.logp[0]), -found.gradient[0]
-        return self._wall(position)
+def _searched(evaluate: Evaluate, here: Points, direction: np.ndarray) -> Points | None:
+    """A point along a direction where it has risen enough and is less steep.
 
-    def accept(self, position: np.ndarray) -> None:
-        """Take a step to one of the positions that were tried since the last.
-
-        Those of no length are not tried.
-        """
-        found = self.trials.get(position.tobytes())
-        if found is not None and np.isfinite(found.logp[0]):
-            self.path.append(found)
-        self.trials = {}
-
-    def _wall(self, position: np.ndarray) -> tuple[float, np.ndarray]:
-        """A slope that sends the line search back, to a quarter of its step.
-
-        It is that of the parabola through the last point of the path, with the slope
-        there, that is as much higher here as the tangent is lower.
-        """
-        here = self.path[-1]
-        move = position - here.position[0]
-        rise = abs(float(here.gradient[0] @ move))
-        return rise - float(here.logp[0]), 3 * rise * move / (move @ move)
+    Bisection for the weak conditions of Wolfe (Lewis, Overton, "Nonsmooth optimization
+    via quasi-Newton methods", 2013). What is not finite is too far.
+    """
+    slope = float(here.gradient[0] @ direction)
+    low, high, length = 0.0, np.inf, 1.0
+    found = None
+    for _ in range(_TRIALS if slope > 0 else 0):
+        there = evaluate(here.position + length * direction)
+        if not there.logp[0] >= here.logp[0] + _RISE * length * slope:
+            high = length
+        else:
+            found, low = there, length
+            if float(there.gradient[0] @ direction) <= _LESS_STEEP * slope:
+                break
+        length = (low + high) / 2 if np.isfinite(high) else 2 * low
+    if found is not None and (found.position == here.position).all():
+        return None
+    return found
 
 
 @dataclass(frozen=True)

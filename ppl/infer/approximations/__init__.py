@@ -1,0 +1,1 @@
+"""Approximations of a posterior that need no tuning: one result for all methods."""
