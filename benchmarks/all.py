@@ -18,7 +18,13 @@ from benchmarks.measure import say
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 COMMANDS = (
-    *("cold_start", "rerun", "throughput", "warmup", "svi", "hlo", "distributions"),
+    "cold_start",
+    "rerun",
+    "throughput",
+    "warmup",
+    "svi",
+    "hlo",
+    "distributions",
 )
 DEVICES = ("cpu", "gpu")
 GPU_ARGUMENTS = {"throughput": ["--chains", "1024", "4096"]}
