@@ -81,3 +81,11 @@ class substitute(AbstractNaming):
             case Sample() if value is not None:
                 return as_data(value, site.name)
         return value  # of the other sites it may be any pytree
+
+
+class fill(substitute):
+    """`substitute` for values of a whole fit, of which a model may have some only."""
+
+    def names(self) -> Iterable[str]:
+        """None that anyone has to be told of."""
+        return ()

@@ -150,7 +150,7 @@ def test_members_in_use_stand_for_all(x64):
     assert_allclose(np.mean(halves), all_members, rtol=1e-9)
 
 
-def test_local_annealing_refuses_what_it_cannot_do():
+def test_local_annealing_refuses_what_it_cannot_do(x64):
     top, local, whole = hierarchy(2)
     with pytest.raises(ArgumentError, match="global_guide"):
         autoguide.AutoSemiDAIS(whole, local, lambda: None)

@@ -19,7 +19,7 @@ from ppl.arguments import Arguments
 from ppl.distributions.transforms import biject_to
 from ppl.handlers.seed import as_key
 from ppl.handlers.seed import seed as seeded
-from ppl.handlers.substitute import substitute
+from ppl.handlers.substitute import fill
 from ppl.infer.approximations.results import Task, Weighted, posterior_of
 from ppl.infer.elbo import run_pair, terms_of, total
 from ppl.infer.seeding import seed_words
@@ -65,7 +65,7 @@ def guided_posterior(
         seed: Of their random numbers.
         resample: Whether they are resampled by their importance.
     """
-    traced = _traced(substitute(pair[0], data=params), data)
+    traced = _traced(fill(pair[0], data=params), data)
     task = Task(traced, seed_words(seed), as_count("draws", draws), resample)
     arguments, leaves = Arguments.of(*data)
     key = as_key(seed)

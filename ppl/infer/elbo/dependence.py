@@ -11,7 +11,7 @@ import jax
 from ppl._flow import joined, labelled, members
 from ppl._sites import Sample
 from ppl._typing import Array
-from ppl.handlers.substitute import substitute
+from ppl.handlers.substitute import fill
 from ppl.infer.elbo.runs import Pair, Runs, Sites, draws_of
 
 Names = frozenset[str]
@@ -42,11 +42,11 @@ def dependence(runs: Runs, pair: Pair) -> Dependence:
     values = {name: site.value for name, site in draws.items()}
 
     def guided(values: Mapping[str, Array]) -> Sites:
-        with substitute(data=values):
+        with fill(data=values):
             return runs.guided()
 
     def modelled(values: Mapping[str, Array]) -> Sites:
-        with substitute(data=values):
+        with fill(data=values):
             return runs.modelled(pair.guide)
 
     return Dependence(_closed(_sources(guided, values)), _sources(modelled, values))

@@ -16,7 +16,7 @@ from ppl.distributions.constraints import shape_of
 from ppl.distributions.delta import Delta
 from ppl.handlers.replay import replay
 from ppl.handlers.seed import mix_in_name, seeded_quickly
-from ppl.handlers.substitute import substitute
+from ppl.handlers.substitute import fill
 from ppl.handlers.trace import trace
 
 Sites = Mapping[str, Site]
@@ -63,14 +63,14 @@ class Runs:
         """The sites of the guide, with other params if they are given."""
         seeded = seeded_quickly(self.guide, self.rng_key)
         data = self.params if params is None else params
-        run = trace(substitute(seeded, data=data))
+        run = trace(fill(seeded, data=data))
         return run.get_trace(*self.args, **self.kwargs)
 
     def modelled(self, guide: Sites) -> Sites:
         """The sites of the model, with the guide's values."""
         fitting = _Fitting(self.model, guide)
         seeded = seeded_quickly(fitting, mix_in_name(self.rng_key, "model"))
-        replayed = substitute(replay(seeded, trace=guide), data=self.params)
+        replayed = fill(replay(seeded, trace=guide), data=self.params)
         return trace(replayed).get_trace(*self.args, **self.kwargs)
 
     def pair(self) -> Pair:

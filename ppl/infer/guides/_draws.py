@@ -14,7 +14,7 @@ from ppl._typing import Array, Key, Model, Shape
 from ppl.arguments import Arguments
 from ppl.handlers.block import block
 from ppl.handlers.seed import seed
-from ppl.handlers.substitute import substitute
+from ppl.handlers.substitute import fill
 
 
 def given_indices(plates: Mapping[str, PlateFrame]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _drawn(
 
     def one(key: Any) -> dict[str, Array]:
         args, kwargs = arguments.rebuild(data)
-        with only(()), block(), seed(rng_seed=key), substitute(data=params):
+        with only(()), block(), seed(rng_seed=key), fill(data=params):
             return dict(guide(*args, **kwargs))
 
     return jax.vmap(one)(keys)

@@ -17,7 +17,7 @@ from ppl._pytree import replace
 from ppl._sites import PlateFrame, Site, only
 from ppl._typing import Array, Shape
 from ppl.distributions.transforms import biject_to
-from ppl.handlers.substitute import substitute
+from ppl.handlers.substitute import fill
 from ppl.layout import Entry, SiteInfo
 from ppl.target import LogDensity
 
@@ -49,7 +49,7 @@ class Prototype:
         if not own:
             return self
         spec = self.density.spec
-        spec = dataclasses.replace(spec, model=substitute(spec.model, data=own))
+        spec = dataclasses.replace(spec, model=fill(spec.model, data=own))
         return dataclasses.replace(self, density=replace(self.density, spec=spec))
 
     def at(self, free: Mapping[str, Array]) -> dict[str, Site]:
