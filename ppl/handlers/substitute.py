@@ -83,9 +83,10 @@ class substitute(AbstractNaming):
         return value  # of the other sites it may be any pytree
 
 
-class fill(substitute):
+def fill(
+    fn: Callable[..., Any] | None = None, *, data: Mapping[str, Any]
+) -> substitute:
     """`substitute` for values of a whole fit, of which a model may have some only."""
-
-    def names(self) -> Iterable[str]:
-        """None that anyone has to be told of."""
-        return ()
+    handler = substitute(fn, data=data)
+    handler.told.update(data)
+    return handler

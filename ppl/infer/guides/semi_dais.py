@@ -24,7 +24,7 @@ from ppl.control import plate
 from ppl.distributions import constraints
 from ppl.distributions.normal import Normal
 from ppl.distributions.transforms import biject_to
-from ppl.handlers.substitute import fill
+from ppl.handlers.substitute import fill, substitute
 from ppl.infer.guides._annealing import (
     Annealing,
     Force,
@@ -73,7 +73,7 @@ class _Local(NamedTuple):
         return jnp.concatenate(parts, 1)
 
     @property
-    def pinned(self) -> fill:
+    def pinned(self) -> substitute:
         """Gives the plate the indices that it has had."""
         return fill(data={self.frame.name: self.chosen})
 
