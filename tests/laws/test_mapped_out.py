@@ -139,6 +139,6 @@ def test_one_transform_on_both_sides_whatever_its_rank():
 
     np.testing.assert_allclose(divergence(0.5, 0.5), np.full(3, 0.5))
     np.testing.assert_allclose(jax.jit(divergence)(0.5, 0.5), np.full(3, 0.5))
-    assert np.isnan(jax.jit(divergence)(0.5, 0.7)).all()
-    with pytest.raises(TypeError, match="whose transforms differ"):
-        divergence(0.5, 0.7)
+    apart = np.full(3, (2 + 0.7 - 0.5) ** 2 / (2 * 2**2))  # of Normals of scale two
+    np.testing.assert_allclose(divergence(0.5, 0.7), apart, 1e-6)
+    np.testing.assert_allclose(jax.jit(divergence)(0.5, 0.7), apart, 1e-6)
