@@ -25,7 +25,7 @@ def values(program, *args):
     return run(traced.jaxpr, args), jax.tree.leaves(jax.jit(program)(*args))
 
 
-def agree(program, *args, rtol=2e-5):
+def check_agrees(program, *args, rtol=2e-5):
     for mine, theirs in zip(*values(program, *args), strict=True):
         assert mine.dtype == theirs.dtype
         assert mine.shape == theirs.shape
@@ -80,45 +80,49 @@ MANY = [
 
 @pytest.mark.parametrize("program", ONE)
 def test_functions_of_one_array(program):
-    agree(program, ODD.astype(np.float32))
-    agree(jax.vmap(program), ROWS)
+    check_agrees(program, ODD.astype(np.float32))
+    check_agrees(jax.vmap(program), ROWS)
 
 
 @pytest.mark.parametrize(("program", "x"), MANY)
 def test_functions_of_arrays(program, x):
-    agree(program, x)
+    check_agrees(program, x)
 
 
 @pytest.mark.parametrize("program", ONE[::3])
 def test_functions_in_float64(program, x64):
-    agree(program, ODD, rtol=1e-13)
+    check_agrees(program, ODD, rtol=1e-13)
 
 
 @pytest.mark.parametrize("case", CASES[::15], ids=lambda case: case.name)
 def test_densities_and_gradients(case):
-    densities_agree(case)
+    check_densities(case)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_all_densities_and_gradients(case):
-    densities_agree(case)
+    check_densities(case)
 
 
-def densities_agree(case):
+def check_densities(case):
     made = case.make(*case.params)
     value = np.asarray(made.sample(jax.random.key(0), (3,)))
-
-    if runs_by_numpy(jax.make_jaxpr(made.log_prob)(value)):
-        agree(lambda value: made.log_prob(value), value, rtol=1e-4)
     slope = jax.grad(lambda value: made.log_prob(value).sum())
-    if value.dtype == np.float32 and runs_by_numpy(jax.make_jaxpr(slope)(value)):
-        agree(slope, value, rtol=1e-3)
+    density = runs_by_numpy(jax.make_jaxpr(made.log_prob)(value))
+    smooth = value.dtype == np.float32
+    smooth = smooth and runs_by_numpy(jax.make_jaxpr(slope)(value))
+    if not density and not smooth:
+        pytest.skip("neither its density nor the slope of it is for NumPy")
+    if density:
+        check_agrees(lambda value: made.log_prob(value), value, rtol=1e-4)
+    if smooth:
+        check_agrees(slope, value, rtol=1e-3)
 
 
 def test_the_smallest_numbers_are_zero_as_they_are_for_xla():
     tiny = np.array([1e-30, -1e-30, 1e-40, 3e-38], np.float32)
-    agree(lambda x: (x * x, x > 0, jnp.log(x * x), x * 0.5), tiny)
+    check_agrees(lambda x: (x * x, x > 0, jnp.log(x * x), x * 0.5), tiny)
 
 
 def test_draws_are_those_of_the_family():
