@@ -193,7 +193,6 @@ _RULES: dict[str, Callable[..., Any]] = {
     "transpose": lambda _, x, **params: x.transpose(params["permutation"]),
     "concatenate": lambda _, *xs, **params: np.concatenate(xs, params["dimension"]),
     "stack": lambda _, *xs, **params: np.stack(xs, params["axis"]),
-    "rev": lambda _, x, **params: np.flip(x, params["dimensions"]),
     "integer_pow": lambda _, x, **params: x ** params["y"],
     "bitcast_convert_type": lambda out, x, **_: x.view(out.dtype),
 }

@@ -97,6 +97,13 @@ class AbstractParticles(ELBO):
     def particle(self, runs: Runs) -> tuple[Any, Mutable]:
         """Of one run: the bound, an array or several by name, and mutable state."""
 
+    def joined(
+        self, found: Any, mutable: Mutable, param_map: Mapping[str, Any]
+    ) -> tuple[Any, Mutable]:
+        """The loss, and mutable state, from what the runs gave, stacked."""
+        del param_map
+        return jax.tree.map(lambda bound: -jnp.mean(bound), found), mutable
+
     def loss_with_mutable_state(
         self,
         rng_key: Key,
@@ -109,10 +116,10 @@ class AbstractParticles(ELBO):
         def particle(key: Key) -> tuple[Any, Mutable]:
             return self.particle(Runs(key, param_map, model, guide, args, kwargs))
 
-        bounds, mutable = over_particles(
+        found, mutable = over_particles(
             particle, rng_key, self.num_particles, self.vectorize_particles
         )
-        loss = jax.tree.map(lambda bound: -jnp.mean(bound), bounds)
+        loss, mutable = self.joined(found, mutable, param_map)
         return {"loss": loss, "mutable_state": mutable}
 
 

@@ -10,14 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from ppl._sites import Sample
-from ppl._typing import Array, Key, Model
-from ppl.infer.elbo.base import (
-    AbstractParticles,
-    Mutable,
-    over_particles,
-    terms_of,
-    total,
-)
+from ppl._typing import Array
+from ppl.infer.elbo.base import AbstractParticles, Mutable, terms_of, total
 from ppl.infer.elbo.dependence import Dependence, dependence
 from ppl.infer.elbo.plates import Frames, summed_to
 from ppl.infer.elbo.runs import Pair, Runs, Sites, draws_of, undifferentiated
@@ -80,21 +74,9 @@ class TraceGraph_ELBO(AbstractParticles):
             rewards[name] = _reward(site, pair, known)  # type: ignore[arg-type]
         return _Particle(bound, scores, rewards), pair.mutable_state()
 
-    def loss_with_mutable_state(
-        self,
-        rng_key: Key,
-        param_map: Mapping[str, Any],
-        model: Model,
-        guide: Model,
-        *args: Any,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        def particle(key: Key) -> tuple[_Particle, Mutable]:
-            return self.particle(Runs(key, param_map, model, guide, args, kwargs))
-
-        found, mutable = over_particles(
-            particle, rng_key, self.num_particles, self.vectorize_particles
-        )
+    def joined(
+        self, found: _Particle, mutable: Mutable, param_map: Mapping[str, Any]
+    ) -> tuple[Any, Mutable]:
         surrogate = jnp.mean(found.bound)
         for name, rewards in jax.lax.stop_gradient(found.rewards).items():
             if self.num_particles > 1:
@@ -106,7 +88,7 @@ class TraceGraph_ELBO(AbstractParticles):
             weighted = found.scores[name] * (rewards - others)
             change = jnp.sum(weighted) / self.num_particles
             surrogate += change - jax.lax.stop_gradient(change)
-        return {"loss": -surrogate, "mutable_state": mutable}
+        return -surrogate, mutable
 
 
 def _baseline(name: str) -> str:

@@ -27,11 +27,8 @@ from ppl.infer.guides.base import check_scale
 from ppl.infer.initialization import init_to_uniform
 
 
-class AutoDiagonalNormal(AbstractGaussian):
-    """Independent normal coordinates: mean-field ADVI as one vector.
-
-    Kucukelbir, Tran, Ranganath, Gelman, Blei, JMLR 2017. Its params are `auto_loc` and
-    `auto_scale`, (latent_dim,).
+class AbstractScaled(AbstractGaussian):
+    """A normal vector with `init_scale` as its only option.
 
     Args:
         model: The model.
@@ -39,8 +36,6 @@ class AutoDiagonalNormal(AbstractGaussian):
         init_loc_fn: See `AutoGuide`.
         init_scale: Standard deviations to begin with.
     """
-
-    scale_constraint = constraints.softplus_positive
 
     def __init__(
         self,
@@ -56,6 +51,16 @@ class AutoDiagonalNormal(AbstractGaussian):
             init_loc_fn=init_loc_fn,
             init_scale=check_scale(init_scale),
         )
+
+
+class AutoDiagonalNormal(AbstractScaled):
+    """Independent normal coordinates: mean-field ADVI as one vector.
+
+    Kucukelbir, Tran, Ranganath, Gelman, Blei, JMLR 2017. Its params are `auto_loc` and
+    `auto_scale`, (latent_dim,). Its arguments are those of `AbstractScaled`.
+    """
+
+    scale_constraint = constraints.softplus_positive
 
     def _declared(self, prototype: Prototype) -> dict[str, Declared]:
         scale = jnp.full(prototype.density.layout.size, self.options["init_scale"])
@@ -75,35 +80,15 @@ class AutoDiagonalNormal(AbstractGaussian):
         return IndependentTransform(AffineTransform(*self._loc_and_scale(params)), 1)
 
 
-class AutoMultivariateNormal(AbstractGaussian):
+class AutoMultivariateNormal(AbstractScaled):
     """A normal vector with any covariance: full-rank ADVI.
 
     Kucukelbir, Tran, Ranganath, Gelman, Blei, JMLR 2017. Its params are `auto_loc`,
-    (latent_dim,), and `auto_scale_tril`, the Cholesky factor of the covariance.
-
-    Args:
-        model: The model.
-        prefix: See `AutoGuide`.
-        init_loc_fn: See `AutoGuide`.
-        init_scale: Standard deviations to begin with.
+    (latent_dim,), and `auto_scale_tril`, the Cholesky factor of the covariance. Its
+    arguments are those of `AbstractScaled`.
     """
 
     scale_tril_constraint = constraints.scaled_unit_lower_cholesky
-
-    def __init__(
-        self,
-        model: Model,
-        *,
-        prefix: str = "auto",
-        init_loc_fn: Any = init_to_uniform,
-        init_scale: float = 0.1,
-    ):
-        super().__init__(
-            model,
-            prefix=prefix,
-            init_loc_fn=init_loc_fn,
-            init_scale=check_scale(init_scale),
-        )
 
     def _declared(self, prototype: Prototype) -> dict[str, Declared]:
         tril = self.options["init_scale"] * jnp.eye(prototype.density.layout.size)
