@@ -103,6 +103,7 @@ class NUTS(AbstractSampler):
             of tuples of site names for dense blocks of those sites beside a diagonal,
             or "auto" for a diagonal unless correlations make another one pay.
         target_accept_prob: Mean acceptance to aim at; nearer to 1 means smaller steps.
+            If trajectories diverge during the warm-up, more is aimed at, up to 0.95.
         max_tree_depth: Doublings after which a trajectory ends; a pair gives one number
             for the warm-up and one for after.
         init_strategy: Where chains start.
@@ -186,7 +187,7 @@ class HMC(AbstractSampler):
         adapt_step_size: Whether warm-up adapts the step size.
         adapt_mass_matrix: Whether warm-up estimates the inverse mass matrix.
         dense_mass: As for `NUTS`.
-        target_accept_prob: Mean acceptance to aim at.
+        target_accept_prob: As for `NUTS`.
         num_steps: Leapfrog steps of a trajectory; excludes `trajectory_length`.
         trajectory_length: Mean integration time of a trajectory.
         jitter: Each trajectory's time is uniform within this fraction around the mean.

@@ -173,6 +173,20 @@ def test_a_few_of_many_chains_in_narrow_places_do_not():
     assert some.bound() < 0.5, "many do"
 
 
+def test_divergences_ask_for_more_acceptance_up_to_a_bound():
+    rates = np.full(4, 0.8)
+    never, some, many = OwnRates(), OwnRates(), OwnRates()
+    for _ in range(200):
+        never, some, many = (
+            own.update(rates, 1, share)
+            for own, share in ((never, 0.0), (some, 0.01), (many, 0.5))
+        )
+    assert never.toll(0.8) == 0
+    assert 0.02 < some.toll(0.8) < 0.1
+    np.testing.assert_allclose(many.toll(0.8), 0.15)
+    assert many.toll(0.99) == 0, "what a user asks for is not lowered"
+
+
 def test_of_many_chains_one_that_gets_nowhere_takes_smaller_steps_until_it_moves():
     rates, relief = np.full(64, 0.8), Relief(np.ones(64))
     rates[3] = 0.0

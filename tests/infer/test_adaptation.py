@@ -128,3 +128,20 @@ def test_a_warm_start_from_another_model_is_refused():
     first = quiet_fit(gaussian, np.ones(3), seed=0, warmup=50, draws=50)
     with pytest.raises(ArgumentError, match="another model"):
         ppl.fit(correlated, seed=0, warm_start=first)
+
+
+def funnel():
+    """Neal's: the narrow neck diverges at any step that is right for the mouth."""
+    spread = ppl.sample("spread", dist.Normal(0, 3))
+    with ppl.plate("nine", 9):
+        ppl.sample("x", dist.Normal(0, np.exp(1) ** (spread / 2)))
+
+
+def test_where_trajectories_diverge_steps_are_smaller_than_the_target_says():
+    settings = dict(seed=0, chains=32, warmup=300, draws=100)
+    within = {}
+    for model in (funnel, correlated):
+        fitted = quiet_fit(NUTS(model, dense_mass=False), **settings)
+        within[model] = np.mean(fitted.sample_stats["acceptance_rate"])
+    assert within[correlated] < 0.86
+    assert within[funnel] > 0.89

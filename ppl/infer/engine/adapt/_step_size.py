@@ -100,23 +100,39 @@ class OwnRates(NamedTuple):
     Attributes:
         draws: Draws seen of each chain.
         rate: Running mean of the acceptance rate of each, (chains,).
+        diverging: Running share of the draws of all of them that diverged.
     """
 
     draws: int = 0
     rate: np.ndarray | float = 0.0
+    diverging: float = 0.0
 
     STUCK = 0.05
     MEMORY = 20
     MARGIN = 0.3
     CHANCE = 0.6
     CROWD = 32
+    TOLL = 4.0
+    HIGHEST = 0.95
 
-    def update(self, rates: np.ndarray, draws: int) -> OwnRates:
-        """Take the mean rates (chains,) of some more draws."""
+    def update(self, rates: np.ndarray, draws: int, diverging: float = 0.0) -> OwnRates:
+        """Take the mean rates (chains,), and divergences, of some more draws."""
         seen = self.draws + draws
         rates = np.where(np.isfinite(rates), rates, 0.0)
         weight = min(1.0, draws / min(seen, self.MEMORY))
-        return OwnRates(seen, self.rate + weight * (rates - self.rate))
+        rate = self.rate + weight * (rates - self.rate)
+        weight = min(1.0, draws / min(seen, 2 * self.MEMORY))  # for they are rare
+        return OwnRates(
+            seen, rate, self.diverging + weight * (diverging - self.diverging)
+        )
+
+    def toll(self, target: float) -> float:
+        """By how much more than its target acceptance is to be, for divergences.
+
+        Where trajectories diverge there are places that chains do not get into, or not
+        out of; the mean acceptance hardly tells.
+        """
+        return min(self.TOLL * self.diverging, max(0.0, self.HIGHEST - target))
 
     @property
     def stuck(self) -> bool:

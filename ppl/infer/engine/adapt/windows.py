@@ -130,7 +130,8 @@ class Windows(AbstractAdaptation):
     """Windowed adaptation of step size and metric, pooled over chains.
 
     Attributes:
-        target_accept: Mean acceptance aimed at.
+        target_accept: Mean acceptance aimed at, where trajectories do not diverge; else
+            more, up to 0.95.
         adapt_step_size: Whether to adapt the step size.
         adapt_metric: Whether to adapt the metric.
         given: Whether the kernel's metric is worth something; else the first one is
@@ -200,10 +201,11 @@ class Windows(AbstractAdaptation):
             return a._replace(learner=learner), kernel
         n, steps = drawn.position.shape[1], float(drawn.statistics["n_steps"].mean())
         diverged = float(drawn.statistics["diverging"].mean())
-        own = a.rates.update(rates, n)
+        own = a.rates.update(rates, n, diverged)
         if self.adapt_step_size:
             common = a.relief.common if a.together else np.ones_like(rates, bool)
             pooled = min(float(rates[common].mean()), own.bound(common))
+            pooled -= own.toll(self.target_accept)
             learner = learner.update(pooled if a.together else rates)
             if a.together:
                 relief = a.relief.update(rates, n, self.target_accept)
