@@ -72,7 +72,7 @@ class SVI(AbstractFit):
         """
         return self._begun(rng_key, init_params, args, kwargs)
 
-    def _built(self, arguments: Arguments) -> Program:
+    def _built(self, arguments: Arguments, data: tuple[Any, ...]) -> Program:
         return Program(self.model, self.guide, self.loss, self.optim, arguments)
 
     def _ready(self, state: SVIState, num_steps: int) -> SVIState:

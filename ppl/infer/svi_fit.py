@@ -59,7 +59,7 @@ class AbstractFit(ABC):
         self._transforms: dict[str, Any] = {}
 
     @abstractmethod
-    def _built(self, arguments: Arguments) -> AbstractProgram:
+    def _built(self, arguments: Arguments, data: tuple[Any, ...]) -> AbstractProgram:
         """The program of a step with these arguments of model and guide."""
 
     @abstractmethod
@@ -211,7 +211,7 @@ class AbstractFit(ABC):
             arguments: Arguments, data: tuple[Any, ...]
         ) -> tuple[AbstractProgram, Any]:
             program = dataclasses.replace(
-                self._built(arguments),
+                self._built(arguments, steps.one_of(data)),
                 stable=stable_update,
                 forward=forward_mode_differentiation,
                 batch_size=batch_size,
@@ -269,4 +269,4 @@ class AbstractFit(ABC):
         self, args: tuple[Any, ...], kwargs: dict[str, Any], *, forward: bool = False
     ) -> tuple[AbstractProgram, tuple[Any, ...]]:
         arguments, data = Arguments.of(args, {**kwargs, **self.static_kwargs})
-        return dataclasses.replace(self._built(arguments), forward=forward), data
+        return dataclasses.replace(self._built(arguments, data), forward=forward), data
