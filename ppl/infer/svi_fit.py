@@ -83,10 +83,31 @@ class AbstractFit(ABC):
             ModelError: Guide and model do not fit together.
             SupportError: An initial value is outside of its constraint.
         """
-        program, data = self._program(args, kwargs)
         key, given = as_key(rng_key), dict(init_params or {})
+        program, data = self._traced(key, given, (args, kwargs), Steps(1))
         self._introduce(program, data)
-        return self._checked(program.begin(key, given, data))
+        return self._checked(begin(program, key, given, data))
+
+    def _traced(
+        self,
+        key: Any,
+        given: dict[str, Any],
+        example: tuple[tuple[Any, ...], dict[str, Any]],
+        steps: Steps,
+        **options: Any,
+    ) -> tuple[AbstractProgram, tuple[Any, ...]]:
+        """The program of a run with these arguments, and those that are arrays."""
+
+        def traced(
+            arguments: Arguments, data: tuple[Any, ...]
+        ) -> tuple[AbstractProgram, tuple[Any, ...]]:
+            one = steps.one_of(data)
+            program = dataclasses.replace(self._built(arguments, one), **options)
+            return program.fingerprinted(key, given, one), data
+
+        args, kwargs = example
+        arguments = Arguments.of(args, {**kwargs, **self.static_kwargs})
+        return with_constants_where_needed(traced, self.model, *arguments)
 
     def _introduce(self, program: AbstractProgram, data: tuple[Any, ...]) -> None:
         """Let a guide made from a model know the arguments, for its draws later."""
@@ -207,19 +228,14 @@ class AbstractFit(ABC):
         example, steps = steps.with_example(args)
         key, given = as_key(rng_key), dict(init_params or {})
 
-        def traced(
-            arguments: Arguments, data: tuple[Any, ...]
-        ) -> tuple[AbstractProgram, Any]:
-            program = dataclasses.replace(
-                self._built(arguments, steps.one_of(data)),
-                stable=stable_update,
-                forward=forward_mode_differentiation,
-                batch_size=batch_size,
-            )
-            return program.fingerprinted(key, given, steps.one_of(data)), data
-
-        program, data = with_constants_where_needed(
-            traced, self.model, *Arguments.of(example, {**kwargs, **self.static_kwargs})
+        program, data = self._traced(
+            key,
+            given,
+            (example, kwargs),
+            steps,
+            stable=stable_update,
+            forward=forward_mode_differentiation,
+            batch_size=batch_size,
         )
         self._introduce(program, steps.one_of(data))
         state = init_state

@@ -1,5 +1,7 @@
 """Fits by Stein's method: exact moments, modes, mixtures, runs, what is refused."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,14 @@ import ppl
 import ppl.distributions as dist
 from benchmarks.measure import compilations
 from ppl import optim
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ModelError,
+    ShapeError,
+    SupportError,
+    UnknownNameError,
+)
 from ppl.contrib.einstein import (
     GraphicalKernel,
     IMQKernel,
@@ -31,16 +41,21 @@ from ppl.infer import (
     Trace_ELBO,
     autoguide,
     init_to_uniform,
+    init_to_value,
 )
 from ppl.infer.stein.base import direction
+from ppl.infer.svi_run import NonFiniteWarning
+from ppl.primitives import mutable
 
 MEAN = np.array([1.0, -2.0])
 COVARIANCE = np.array([[1.0, 0.6], [0.6, 0.8]])
+SLOW = pytest.mark.slow
 Y = np.array([0.5, 1.5, -0.3, 2.0], np.float32)
 
 
 def normal():
-    ppl.sample("z", dist.MultivariateNormal(jnp.array(MEAN), jnp.array(COVARIANCE)))
+    factor = jnp.array([[1.0, 0.0], [0.6, math.sqrt(0.44)]])
+    ppl.sample("z", dist.MultivariateNormal(jnp.array([1.0, -2.0]), scale_tril=factor))
 
 
 def mean_of(y, size=None):
@@ -88,7 +103,7 @@ def test_a_linear_kernel_gives_exact_moments(x64):
 
 @pytest.mark.parametrize(
     "kernel",
-    [RBFKernel(), RBFKernel("vector"), IMQKernel(), RandomFeatureKernel()],
+    [RBFKernel(), IMQKernel(), pytest.param(RandomFeatureKernel(), marks=SLOW)],
     ids=lambda kernel: f"{type(kernel).__name__} {kernel.mode}",
 )
 def test_points_have_the_moments_of_the_target(kernel):
@@ -192,6 +207,7 @@ def test_annealing_rises_in_cycles(x64):
     assert np.allclose(places[3], svgd.get_params(whole)["m_auto_loc"])
 
 
+@SLOW
 def test_annealing_finds_both_modes():
     begin = {"x_auto_loc": np.linspace(-5.0, -3.0, 20, dtype=np.float32)}
     found = {}
@@ -205,17 +221,18 @@ def test_annealing_finds_both_modes():
 
 # --- mixtures -------------------------------------------------------------------------
 
-GUIDES = {
-    "AutoNormal": autoguide.AutoNormal,
-    "AutoMultivariateNormal": autoguide.AutoMultivariateNormal,
-    "AutoIAFNormal": autoguide.AutoIAFNormal,
-    "AutoDAIS": autoguide.AutoDAIS,
-}
 
-
-@pytest.mark.parametrize("name", GUIDES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AutoNormal",
+        "AutoMultivariateNormal",
+        pytest.param("AutoIAFNormal", marks=SLOW),
+        pytest.param("AutoDAIS", marks=SLOW),
+    ],
+)
 def test_a_mixture_of_equal_guides_is_one_guide(x64, name):
-    guide = GUIDES[name](two_sites)
+    guide = getattr(autoguide, name)(two_sites)
     svi = SVI(two_sites, guide, optim.Adam(0.05), Trace_ELBO())
     params = svi.get_params(svi.init(0, Y))
     stacked = jax.tree.map(lambda v: jnp.stack([v] * 3), params)
@@ -253,7 +270,8 @@ def test_the_bound_of_a_mixture_and_its_gradient(x64):
     keys = jax.random.split(jax.random.key(0), 40_000)
     both = jax.jit(jax.vmap(jax.value_and_grad(noisy), (None, 0)))
     values, slopes = map(np.asarray, both(free, keys))
-    for told, truth in zip((values, slopes), jax.value_and_grad(exact)(free)):
+    exactly = jax.jit(jax.value_and_grad(exact))
+    for told, truth in zip((values, slopes), exactly(free), strict=True):
         error = told.std(0) / np.sqrt(len(told))
         assert (np.abs(told.mean(0) - truth) < 4 * error).all()
         assert (error < 0.02).all()
@@ -261,18 +279,20 @@ def test_the_bound_of_a_mixture_and_its_gradient(x64):
 
 def test_a_mixture_has_two_modes_and_one_guide_has_not():
     elbo = {}
+    guide = autoguide.AutoNormal(bimodal, init_loc_fn=init_to_uniform(radius=6.0))
     for count in (1, 4):
-        guide = autoguide.AutoNormal(bimodal, init_loc_fn=init_to_uniform(radius=6.0))
-        stein = SteinVI(bimodal, guide, optim.Adam(0.05), RBFKernel(), count, 5)
+        options = {"num_elbo_particles": 5, "repulsion_temperature": 0.1}
+        optimizer = optim.Adam(0.05)
+        stein = SteinVI(bimodal, guide, optimizer, RBFKernel(), count, **options)
         result = stein.run(3, 1500, progress_bar=False)
         posterior = stein.posterior(result, draws=4000)
         elbo[count] = posterior.attrs["elbo"]
-    assert np.isclose(elbo[1], -np.log(2), atol=0.05)  # the evidence is 1, of a half
-    assert elbo[4] > -0.15
-    x = posterior["x"]
-    assert 0.2 < np.mean(x > 0) < 0.8
-    assert abs(x.std() - np.sqrt(17)) < 0.5
-    assert posterior.attrs["pareto_k"] < 0.7
+    assert np.isclose(elbo[1], -np.log(2), atol=0.01)  # the evidence of one mode of two
+    assert -0.2 < elbo[4] < 0
+    assert posterior.attrs["pareto_k"] < 0.5
+    assert np.isclose(posterior.attrs["log_evidence"], 0.0, atol=0.01)
+    weights = np.exp(posterior.sample_stats["log_weight"])
+    assert np.isclose(np.sum(weights * (posterior["x"] > 0)), 0.5, atol=0.03)
 
 
 @pytest.mark.parametrize("kernel", ["overlap", "graphical"])
@@ -343,6 +363,7 @@ def test_a_run_goes_on_where_another_ended(kind):
         assert np.allclose(second.params[name], value, rtol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::ppl.diagnostics.findings.ApproximationWarning")
 def test_a_second_run_compiles_nothing():
     guide = autoguide.AutoNormal(mean_of)
 
@@ -357,7 +378,7 @@ def test_a_second_run_compiles_nothing():
     run(0, Y)
     with compilations() as compiled:
         run(1, Y + 1)
-    assert not compiled
+    assert compiled.programs == 0
 
 
 def test_batches_and_subsampled_plates():
@@ -379,6 +400,7 @@ def test_batches_and_subsampled_plates():
     assert np.isclose(np.mean(result.params["m_auto_loc"]), y.sum() / 401, atol=0.03)
 
 
+@SLOW
 def test_members_of_a_plate_and_sites_of_all_shapes():
     def shapes(y):
         with ppl.plate("group", 3):
@@ -428,29 +450,28 @@ def test_a_posterior_of_the_mixture_has_its_density():
 
 def test_predictions_of_points_and_of_mixtures():
     svgd, result = point_mixture(model=mean_of, args=(Y,), count=5)
-    predictive = Predictive(
-        mean_of, guide=svgd.guide, params=result.params, num_samples=7, batch_ndims=1
-    )
-    drawn = predictive(0, np.zeros(0, np.float32), 3)
-    del drawn  # what it gives is Predictive's; here it only has to run
-    guide = autoguide.AutoNormal(two_sites)
-    stein = SteinVI(two_sites, guide, optim.Adam(0.05), RBFKernel(), 3, 2)
-    result = stein.run(0, 300, Y, progress_bar=False)
-    draws = MixtureGuidePredictive(
-        two_sites,
-        guide,
-        result.params,
-        stein.guide_sites,
-        num_samples=600,
-        return_sites=["m", "s", "mixture_assignments"],
-    )
-    del draws
+    options = {"guide": svgd.guide, "params": result.params, "num_samples": 7}
+    predictive = Predictive(mean_of, **options, batch_ndims=1, return_sites=["m"])
+    told = np.asarray(predictive(0, Y)["m"])
+    assert np.allclose(told, result.params["m_auto_loc"])
+    assert told.shape == (7, 5)
+    replicated = svgd.posterior(result, Y).predict()
+    assert replicated["y"].shape == (1, 5, 4)
+
+    guide = autoguide.AutoNormal(mean_of)
+    stein = SteinVI(mean_of, guide, optim.Adam(0.05), RBFKernel(), 3, 2)
+    params = stein.run(0, 100, Y, progress_bar=False).params
+    names = ["m", "which"]
     predictive = MixtureGuidePredictive(
-        two_sites, guide, result.params, stein.guide_sites, 600, ["m", "s"]
+        mean_of, guide, params, stein.guide_sites, 900, names[:1]
     )
-    found = predictive(0, Y)
-    assert found["m"].shape == (600,)
-    assert np.isclose(found["m"].mean(), np.mean(result.params["m_auto_loc"]), atol=0.1)
+    m = np.asarray(predictive(0, Y)["m"])
+    loc, scale = (np.asarray(params[f"m_auto_{n}"]) for n in ("loc", "scale"))
+
+    def cdf(x):
+        return stats.norm(loc[:, None], scale[:, None]).cdf(x).mean(0)
+
+    assert stats.kstest(m, cdf).pvalue > 1e-3
 
 
 def test_a_callback_and_a_rule_end_a_run():
@@ -460,3 +481,180 @@ def test_a_callback_and_a_rule_end_a_run():
     )
     assert seen
     assert len(result.losses) == seen[-1] < 500
+
+
+# --- what is refused, and what is told ------------------------------------------------
+
+
+def made(model=mean_of, optimizer=None, kernel=None, count=3, **options):
+    guide = options.pop("guide", None) or autoguide.AutoNormal(model)
+    optimizer = optimizer or optim.Adam(0.05)
+    return SteinVI(model, guide, optimizer, kernel or RBFKernel(), count, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: made(count=0), ArgumentError, "num_stein_particles must be >= 1"),
+        (lambda: made(count=2.5), ArgumentTypeError, "num_stein_particles must be an"),
+        (
+            lambda: made(num_elbo_particles=0),
+            ArgumentError,
+            "num_elbo_particles must be >= 1",
+        ),
+        (
+            lambda: made(repulsion_temperature=-1.0),
+            ArgumentError,
+            "repulsion_temperature must be >= 0",
+        ),
+        (lambda: made(loss_temperature=np.inf), ArgumentError, "loss_temperature"),
+        (lambda: made(kernel=RBFKernel), ArgumentTypeError, "kernel_fn must be a kern"),
+        (lambda: made(optimizer="adam"), ArgumentTypeError, "optim must be an optimis"),
+        (
+            lambda: made(optimizer=optim.Minimize()),
+            ArgumentTypeError,
+            "optim must make single steps",
+        ),
+        (
+            lambda: made(non_mixture_guide_params_fn="loc"),
+            ArgumentTypeError,
+            "non_mixture_guide_params_fn must be a function",
+        ),
+        (
+            lambda: SVGD(mean_of, optim.Adam(0.1), RBFKernel(), 0),
+            ArgumentError,
+            "num_stein_particles",
+        ),
+        (
+            lambda: SVGD(mean_of, optim.Adam(0.1), "rbf"),
+            ArgumentTypeError,
+            "kernel_fn must be a kernel of Stein's method, got 'rbf'",
+        ),
+        (
+            lambda: ASVGD(mean_of, optim.Adam(0.1), RBFKernel(), 5, 0),
+            ArgumentError,
+            "num_cycles must be >= 1",
+        ),
+        (lambda: SteinLoss(0, 1), ArgumentError, "elbo_num_particles must be >= 1"),
+        (
+            lambda: made().posterior({"m_auto_loc": np.zeros(3)}, Y),
+            ArgumentError,
+            "has not been begun",
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def discrete(y):
+    k = ppl.sample("k", dist.Bernoulli(0.3))
+    ppl.sample("y", dist.Normal(k, 1.0).expand([len(y)]), obs=y)
+
+
+def whole(y):
+    ppl.sample("k", dist.Delta(ppl.param("at", lambda key: jnp.int32(1))))
+
+
+def strange(y):
+    loc = ppl.param("loc", jax.random.normal)
+    ppl.sample("w", dist.Normal(loc, 1.0))
+
+
+def fixed(y):
+    ppl.sample("m", dist.Normal(ppl.param("loc", 0.5), 1.0))
+
+
+def bare(y):
+    ppl.sample("m", dist.Normal(0.5, 1.0))
+
+
+def kept(y):
+    count = mutable("count", {"n": jnp.zeros(())})
+    count["n"] = count["n"] + 1.0
+    mean_of(y)
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "error", "words"),
+    [
+        ({"guide": strange}, {}, ModelError, "'w'.*in the guide.*not in the model"),
+        ({"guide": fixed}, {}, ArgumentError, "'loc'.*begin at the same place"),
+        ({"guide": bare}, {}, ArgumentError, "no param of the guide"),
+        ({"model": discrete}, {}, ModelError, "'k'.*is discrete"),
+        ({"model": discrete, "guide": whole}, {}, ModelError, "'at'.*dtype int32"),
+        (
+            {"model": kept, "guide": autoguide.AutoNormal(mean_of)},
+            {},
+            ModelError,
+            "'count'.*mutable",
+        ),
+        (
+            {"non_mixture_guide_params_fn": lambda name: True},
+            {},
+            ArgumentError,
+            "exclude fewer",
+        ),
+        ({}, {"m_auto_loc": 1.0}, ShapeError, r"'m_auto_loc'.*shape \(\).*3 particles"),
+        ({}, {"m_auto_lok": np.zeros(3)}, UnknownNameError, "'m_auto_lok'"),
+        (
+            {},
+            {"m_auto_scale": np.array([1.0, -1.0, 1.0])},
+            SupportError,
+            "'m_auto_scale'.*outside of its constraint",
+        ),
+        (
+            {"kernel": GraphicalKernel(local_kernel_fns={"m": RBFKernel()})},
+            {},
+            UnknownNameError,
+            "'m'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(options, given, error, words):
+    with pytest.raises(error, match=words):
+        made(**options).run(0, 5, Y, progress_bar=False, init_params=given)
+
+
+def test_points_that_begin_at_one_place_are_refused():
+    begin = {"init_loc_fn": init_to_value(values={"m": 1.0})}
+    svgd = SVGD(mean_of, optim.Adam(0.1), RBFKernel(), 3, begin)
+    with pytest.raises(ArgumentError, match="begin at the same place") as error:
+        svgd.run(0, 5, Y, progress_bar=False)
+    assert error.value.site == "m_auto_loc"
+    SVGD(mean_of, optim.Adam(0.1), RBFKernel(), 1, begin).init(0, Y)
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_what_is_not_finite_is_told_by_site(points):
+    def far(y):
+        x = ppl.sample("x", dist.Normal(0.0, 1.0))
+        ppl.factor("edge", jnp.sqrt(x + 6.0))
+
+    if points:
+        svgd = SVGD(far, optim.Adam(0.1), RBFKernel(), 3)
+        begin = {"x_auto_loc": np.array([2.0, -8.0, 3.0])}
+    else:
+        svgd = made(far)
+        begin = {
+            "x_auto_loc": np.array([20.0, -10.0, 30.0]),
+            "x_auto_scale": np.array([0.1, 0.1, 0.1]),
+        }
+    with pytest.warns(NonFiniteWarning, match="of particle 1, site 'edge'"):
+        result = svgd.run(0, 5, 1.0, progress_bar=False, init_params=begin)
+    assert len(result.losses) == 0
+    assert np.isclose(result.params["x_auto_loc"][1], begin["x_auto_loc"][1])
+
+
+def test_steps_that_are_not_finite_can_be_left_out():
+    def narrow(y):
+        x = ppl.sample("x", dist.Normal(0.0, 1.0))
+        ppl.factor("edge", jnp.where(x > 0.5, jnp.nan, 0.0) * x)
+
+    svgd = SVGD(narrow, optim.SGD(0.3), RBFKernel(), 3)
+    begin = {"x_auto_loc": np.array([0.1, 0.2, 0.3])}
+    options = {"init_params": begin, "progress_bar": False, "stable_update": True}
+    with pytest.warns(NonFiniteWarning, match="not finite"):
+        result = svgd.run(0, 20, 0.0, **options)
+    assert np.isfinite(result.params["x_auto_loc"]).all()
