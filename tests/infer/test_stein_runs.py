@@ -288,6 +288,21 @@ def test_predictions_of_points_and_of_mixtures():
     assert stats.kstest(m, cdf).pvalue > 1e-3
 
 
+def test_a_mixture_predicts_what_was_left_out():
+    def model(y=None):
+        m = ppl.sample("m", dist.Normal(0.0, 1.0))
+        with ppl.plate("i", 4):
+            ppl.sample("y", dist.Normal(m, 1.0), obs=y)
+
+    guide = autoguide.AutoNormal(model)
+    stein = SteinVI(model, guide, optim.Adam(0.05), RBFKernel(), 3, 2)
+    params = stein.run(0, 300, Y, progress_bar=False).params
+    y = MixtureGuidePredictive(model, guide, params, stein.guide_sites, 2000)(0)["y"]
+    assert y.shape == (2000, 4)
+    assert np.isclose(y.mean(), Y.sum() / 5, atol=0.1)
+    assert np.isclose(y.std(), np.sqrt(1.2), atol=0.15)
+
+
 def test_a_callback_and_a_rule_end_a_run():
     seen = []
     _, result = point_mixture(

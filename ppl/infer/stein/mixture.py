@@ -15,6 +15,7 @@ from ppl._typing import Array, Key, Model
 from ppl.distributions.categorical import CategoricalLogits
 from ppl.infer.approximations.guided import AbstractDrawing, Ran, name_of
 from ppl.infer.elbo import Runs
+from ppl.infer.guides._fitted import of_its_fit
 from ppl.infer.predictive import Predictive
 from ppl.infer.stein.loss import check_members, log_mixture
 from ppl.primitives import sample
@@ -96,7 +97,8 @@ class MixtureGuidePredictive:
         own = {name: params[name] for name in guide_sites}
         count = next((len(leaf) for leaf in jax.tree.leaves(own)), 0)
         check_members(own, count)
-        mixture = _one_of_many(guide, tuple(own), count, mixture_assignment_sitename)
+        name = mixture_assignment_sitename
+        mixture = _one_of_many(of_its_fit(guide), tuple(own), count, name)
         self.predictive = Predictive(
             model,
             guide=mixture,
