@@ -1,5 +1,7 @@
 """Fits by Stein's method: runs, their results, and mixtures of guides."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -175,6 +177,24 @@ def test_a_run_goes_on_where_another_ended(kind):
     assert np.allclose(losses, whole.losses, rtol=1e-4)
     for name, value in whole.params.items():
         assert np.allclose(second.params[name], value, rtol=1e-4)
+
+
+@pytest.mark.parametrize("points", [True, False])
+def test_a_run_is_its_steps_in_either_mode_of_differentiation(x64, points):
+    fit = SVGD(two_sites, optim.Adagrad(0.3), RBFKernel(), 3)
+    if not points:
+        guide = autoguide.AutoNormal(two_sites)
+        fit = SteinVI(two_sites, guide, optim.Adam(0.03), RBFKernel(), 3, 2)
+    result = fit.run(0, 5, Y, progress_bar=False)
+    for forward in (False, True):
+        state, losses = fit.init(0, Y), []
+        update = jax.jit(partial(fit.update, forward_mode_differentiation=forward))
+        for _ in range(5):
+            state, loss = update(state, Y)
+            losses.append(loss)
+        assert np.allclose(losses, result.losses, rtol=1e-6)
+        for name, value in fit.get_params(state).items():
+            assert np.allclose(value, result.params[name], rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::ppl.diagnostics.findings.ApproximationWarning")
