@@ -39,6 +39,7 @@ LAYERS = {
     "ppl.optim": 4,
     "ppl.util": 4,
     "ppl.contrib": 3,
+    "ppl.contrib.einstein": 5,
     "ppl.contrib.render": 5,
     "ppl.infer": 5,
     "ppl.posterior": 5,
@@ -95,6 +96,9 @@ LONG_SIGNATURES = {
     "ppl.primitives.sample",
     "ppl.infer.mcmc.NUTS.__init__",
     "ppl.infer.mcmc.HMC.__init__",
+    "ppl.infer.stein.stein_vi.SteinVI.__init__",
+    "ppl.infer.stein.stein_vi.ASVGD.__init__",
+    "ppl.infer.stein.mixture.MixtureGuidePredictive.__init__",
 }
 
 

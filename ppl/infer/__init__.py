@@ -30,22 +30,26 @@ from ppl.infer.mcmc import MCMC
 from ppl.infer.pathfinding import init_to_pathfinder
 from ppl.infer.predictive import Predictive, log_likelihood
 from ppl.infer.samplers import HMC, NUTS
+from ppl.infer.stein.stein_vi import ASVGD, SVGD, SteinVI
 from ppl.infer.svi import SVI, Plateau
 from ppl.infer.util import initialize_model
 
 __all__ = [
+    "ASVGD",
     "ELBO",
     "HMC",
     "LAPS",
     "MAMS",
     "MCMC",
     "NUTS",
+    "SVGD",
     "SVI",
     "ChEES",
     "Plateau",
     "Predictive",
     "autoguide",
     "RenyiELBO",
+    "SteinVI",
     "TraceGraph_ELBO",
     "TraceMeanField_ELBO",
     "Trace_ELBO",

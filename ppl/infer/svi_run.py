@@ -18,15 +18,8 @@ from ppl._errors import ArgumentError, PPLWarning, ShapeError, warn
 from ppl.arguments import Arguments
 from ppl.infer.culprits import culprits
 from ppl.infer.engine.interrupt import Interrupts
-from ppl.infer.svi_loop import (
-    Average,
-    Chunk,
-    Limits,
-    Program,
-    SVIState,
-    minibatch,
-    run_steps,
-)
+from ppl.infer.svi_loop import Average, Chunk, Limits, minibatch, run_steps
+from ppl.infer.svi_program import AbstractProgram, SVIState
 
 _ROWS = 2**14  # steps of a chunk, at most
 _FIRST = 64
@@ -140,7 +133,7 @@ class Fitted(NamedTuple):
 class _Run:
     """What the host knows between two chunks."""
 
-    program: Program
+    program: AbstractProgram
     transforms: Mapping[str, Any]
     steps: Steps
     state: SVIState
@@ -185,7 +178,7 @@ class _Run:
 
 
 def fitted(
-    program: Program,
+    program: AbstractProgram,
     state: SVIState,
     transforms: Mapping[str, Any],
     data: tuple[Any, ...],

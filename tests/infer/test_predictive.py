@@ -15,7 +15,8 @@ from ppl._errors import (
     ModelError,
 )
 from ppl.handlers import seed, trace
-from ppl.infer import Predictive, log_likelihood
+from ppl.infer import SVI, Predictive, Trace_ELBO, autoguide, log_likelihood
+from ppl.optim import Adam
 from ppl.predicting import DoubtfulDrawsWarning, PriorDrawsWarning
 from tests.infer.models import X, draws, regression
 
@@ -313,3 +314,29 @@ def test_params_of_a_model_and_auxiliary_sites_of_a_guide():
     assert abs(found["y"].mean() - 50) < 1
     with pytest.raises(ModelError, match=r"'_both'.*is_auxiliary"):
         Predictive(model, guide=partial(around, False), num_samples=20)(0)
+
+
+@pytest.mark.parametrize("name", ["AutoNormal", "AutoMultivariateNormal", "AutoDelta"])
+def test_what_a_made_guide_was_not_fitted_to_comes_from_the_model(name):
+    """Observations that are left out are predicted, and not guided."""
+
+    def model(x, y=None):
+        slope = ppl.sample("slope", dist.Normal(0.0, 1.0))
+        with ppl.plate("i", len(x)):
+            ppl.sample("y", dist.Bernoulli(logits=slope * x), obs=y)
+
+    x = np.linspace(-2, 2, 7).astype(np.float32)
+    guide = getattr(autoguide, name)(model)
+    svi = SVI(model, guide, Adam(0.1), Trace_ELBO())
+    seen = (x > 0).astype(np.float32)
+    params = svi.run(0, 50, x, seen, progress_bar=False).params
+    new = np.array([-30.0, 30.0], np.float32)
+    predictive = Predictive(model, guide=guide, params=params, num_samples=40)
+    found = predictive(1, new)
+    assert {n: v.shape for n, v in found.items()} == {"y": (40, 2)}
+    asked = Predictive(
+        model, guide=guide, params=params, num_samples=40, return_sites=["slope", "y"]
+    )(1, new)
+    assert np.array_equal(asked["y"], found["y"])
+    likely = (np.asarray(asked["slope"])[:, None] * new) > 0
+    assert np.mean(likely == asked["y"]) > 0.95

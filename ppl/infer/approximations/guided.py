@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,7 +23,7 @@ from ppl.handlers.seed import as_key
 from ppl.handlers.seed import seed as seeded
 from ppl.handlers.substitute import fill
 from ppl.infer.approximations.results import Task, Weighted, posterior_of
-from ppl.infer.elbo import run_pair, terms_of, total
+from ppl.infer.elbo import Sites, run_pair, terms_of, total
 from ppl.infer.seeding import seed_words
 from ppl.posterior import Posterior
 from ppl.target import Traced, trace_model
@@ -46,42 +48,122 @@ class _Drawn(NamedTuple):
     logq: Array
 
 
+class Ran(NamedTuple):
+    """One draw of a guide.
+
+    Attributes:
+        sites: Those of the model, with the guide's values, by name.
+        logq: Log density of the draw.
+    """
+
+    sites: Sites
+    logq: Array
+
+
+@dataclass(frozen=True)
+class AbstractDrawing(ABC):
+    """How draws of a fitted guide are made. Equal ones share compiled programs.
+
+    Attributes:
+        model: The model.
+        guide: The guide.
+    """
+
+    model: Model
+    guide: Model
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """What to call it in results."""
+
+    @property
+    @abstractmethod
+    def points(self) -> int | None:
+        """How many draws there are, where they are points without a density."""
+
+    @abstractmethod
+    def ran(
+        self,
+        key: Key,
+        number: Array,
+        params: Mapping[str, Any],
+        data: tuple[tuple[Any, ...], dict[str, Any]],
+    ) -> Ran:
+        """One draw.
+
+        Args:
+            key: A JAX key.
+            number: Which draw it is, int32.
+            params: Constrained values of the params of both, and of mutable sites.
+            data: Arguments and keyword arguments of both.
+        """
+
+
+@dataclass(frozen=True)
+class OneGuide(AbstractDrawing):
+    """Draws of a guide as it is."""
+
+    @property
+    def method(self) -> str:
+        return f"SVI ({name_of(self.guide)})"
+
+    @property
+    def points(self) -> None:
+        return None
+
+    def ran(
+        self,
+        key: Key,
+        number: Array,
+        params: Mapping[str, Any],
+        data: tuple[tuple[Any, ...], dict[str, Any]],
+    ) -> Ran:
+        sites, guide = run_pair(key, params, self.model, self.guide, *data)
+        return Ran(sites, total(terms_of(guide)))
+
+
+def name_of(guide: Model) -> str:
+    """What to call a guide."""
+    return getattr(guide, "__name__", type(guide).__name__)
+
+
 def guided_posterior(
-    pair: tuple[Model, Model],
+    drawing: AbstractDrawing,
     params: Mapping[str, Any],
     data: tuple[tuple[Any, ...], dict[str, Any]],
     *,
-    draws: int,
+    draws: int | None,
     seed: Any,
     resample: bool,
 ) -> Posterior:
     """Draws of a guide as a posterior of its model; see `SVI.posterior`.
 
     Args:
-        pair: The model and the guide.
+        drawing: The model and the guide.
         params: Constrained values of the params of both, and of mutable sites.
         data: Arguments and keyword arguments of both.
-        draws: How many.
+        draws: How many, if it is said.
         seed: Of their random numbers.
         resample: Whether they are resampled by their importance.
     """
-    traced = _traced(fill(pair[0], data=params), data)
+    traced = _traced(fill(drawing.model, data=params), data)
+    if draws is None:
+        draws = drawing.points or 1000
     task = Task(traced, seed_words(seed), as_count("draws", draws), resample)
     arguments, leaves = Arguments.of(*data)
-    key = as_key(seed)
-    one = partial(_one, pair, arguments)
-    known = fingerprint(jax.make_jaxpr(one)(leaves, params, key))
-    keys = jax.random.split(key, task.pool)
-    drawn = _many(pair, arguments, known, leaves, params, keys)
+    keys = jax.random.split(as_key(seed), task.pool)
+    one = partial(_one, drawing, arguments)
+    example = (leaves, params, as_key(seed), jnp.int32(0))
+    known = fingerprint(jax.make_jaxpr(one)(*example))
+    drawn = _many(drawing, arguments, known, leaves, params, keys)
     drawn = jax.tree.map(np.asarray, drawn)
     whole = all(f.subsample_size == f.size for f in traced.plates.values())
+    whole &= drawing.points is None
     weighted = Weighted(drawn.position, drawn.logp, drawn.logq, comparable=whole)
     observed = {name: value[0] for name, value in drawn.observed.items()}
     facts = {} if whole else {"pareto_k": float("nan")}
-    guide = getattr(pair[1], "__name__", type(pair[1]).__name__)
-    return posterior_of(
-        task, weighted, f"SVI ({guide})", facts, (drawn.latent, observed)
-    )
+    return posterior_of(task, weighted, drawing.method, facts, (drawn.latent, observed))
 
 
 def _traced(model: Model, data: tuple[tuple[Any, ...], dict[str, Any]]) -> Traced:
@@ -92,15 +174,15 @@ def _traced(model: Model, data: tuple[tuple[Any, ...], dict[str, Any]]) -> Trace
 
 
 def _one(
-    pair: tuple[Model, Model],
+    drawing: AbstractDrawing,
     arguments: Arguments,
     data: tuple[Any, ...],
     params: Mapping[str, Any],
     key: Key,
+    number: Array,
 ) -> _Drawn:
     """One draw of a guide."""
-    args, kwargs = arguments.rebuild(data)
-    sites, guide = run_pair(key, params, *pair, args, kwargs)
+    sites, logq = drawing.ran(key, number, params, arguments.rebuild(data))
     latent, observed, free = {}, {}, []
     for name, site in sites.items():
         if isinstance(site, Deterministic):
@@ -114,13 +196,12 @@ def _one(
             free.append(value.reshape(-1))
     observed = {name: value for name, value in observed.items() if value.size}
     position = jnp.concatenate(free)
-    logp, logq = total(terms_of(sites)), total(terms_of(guide))
-    return _Drawn(latent, observed, position, logp, logq)
+    return _Drawn(latent, observed, position, total(terms_of(sites)), logq)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _many(
-    pair: tuple[Model, Model],
+    drawing: AbstractDrawing,
     arguments: Arguments,
     fingerprint: str,
     data: tuple[Any, ...],
@@ -130,4 +211,5 @@ def _many(
     """A draw for each key. The fingerprint tells programs apart that look alike."""
     del fingerprint
     with jax.default_matmul_precision("highest"):
-        return jax.vmap(lambda key: _one(pair, arguments, data, params, key))(keys)
+        one = partial(_one, drawing, arguments, data, params)
+        return jax.vmap(one)(keys, jnp.arange(len(keys), dtype=jnp.int32))

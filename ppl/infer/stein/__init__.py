@@ -1,0 +1,1 @@
+"""Stein variational inference: particles that repel one another, points or guides."""
