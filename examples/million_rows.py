@@ -23,7 +23,7 @@ import ppl
 import ppl.distributions as dist
 from ppl.infer import SVI, Trace_ELBO, autoguide
 
-SHOPS, BATCH = 200, 5000
+SHOPS = 200
 BLUE, ORANGE, GREY = "#3b6ea5", "#d08a2e", "#777777"
 
 
@@ -35,11 +35,11 @@ class Visits:
         effect: What the new page adds to them, by shop.
     """
 
-    def __init__(self, rows, seed):
+    def __init__(self, rows, batch, seed):
         rng = np.random.default_rng(seed)
         self.base = rng.normal(-1.0, 0.5, SHOPS)
         self.effect = rng.normal(0.3, 0.2, SHOPS)
-        self.batches, self.seed = rows // BATCH, seed
+        self.rows, self.size, self.seed = rows // batch * batch, batch, seed
 
     def batch(self, number):
         """Shop, page (-½ the old, ½ the new) and purchase of so many visitors.
@@ -48,16 +48,18 @@ class Visits:
         which is what a mean field can say.
         """
         rng = np.random.default_rng([self.seed, number])
-        shop = rng.integers(0, SHOPS, BATCH, dtype=np.int32)
-        page = rng.integers(0, 2, BATCH).astype(np.float32) - 0.5
+        shop = rng.integers(0, SHOPS, self.size, dtype=np.int32)
+        page = rng.integers(0, 2, self.size).astype(np.float32) - 0.5
         odds = np.exp(self.base[shop] + self.effect[shop] * page)
-        bought = rng.random(BATCH) < odds / (1 + odds)
+        bought = rng.random(self.size) < odds / (1 + odds)
         return shop, page, bought.astype(np.float32)
 
     def passes(self, count):
         """All batches, so many times, each time in another order."""
         for i in range(count):
-            order = np.random.default_rng([self.seed, 0, i]).permutation(self.batches)
+            order = np.random.default_rng([self.seed, 0, i]).permutation(
+                self.rows // self.size
+            )
             yield from map(self.batch, order)
 
     def counts(self):
@@ -103,7 +105,7 @@ def fit(visits, options):
     The same rows with several draws of the guide make the gradient of the scales
     quieter. The rate goes down to a fifth, and the last steps are averaged.
     """
-    steps = options.passes * visits.batches
+    steps = options.passes * visits.rows // visits.size
     rate = optax.cosine_decay_schedule(0.02, steps, alpha=0.2)
     svi = SVI(
         of_rows, autoguide.AutoNormal(of_rows), ppl.optim.Adam(rate), Trace_ELBO(8)
@@ -116,7 +118,7 @@ def fit(visits, options):
     result = svi.run(
         options.seed,
         steps,
-        rows=visits.batches * BATCH,
+        rows=visits.rows,
         batches=visits.passes(options.passes),
         average=0.6,
         callback=watch,
@@ -187,14 +189,17 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, default=Path("build/examples"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, default=5000, help="rows of a step")
     parser.add_argument("--passes", type=int, default=15)
+    parser.add_argument("--draws", type=int, default=1000, help="of each NUTS chain")
     options = parser.parse_args(arguments)
 
-    visits = Visits(options.rows, options.seed)
+    visits = Visits(options.rows, options.batch, options.seed)
     result, memory = fit(visits, options)
-    exact = ppl.fit(of_counts, *visits.counts(), seed=options.seed, progress=False)
+    draws = {"warmup": options.draws, "draws": options.draws, "progress": False}
+    exact = ppl.fit(of_counts, *visits.counts(), seed=options.seed, **draws)
     found = compared(result.params, exact, visits)
-    report(found, memory, visits.batches * BATCH, options.passes)
+    report(found, memory, visits.rows, options.passes)
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
