@@ -11,7 +11,7 @@ PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11
 # benchmark (`make posteriordb ARGS="--peer"`).
 ARGS ?=
 
-.PHONY: help env demo test slow lint format tables bench posteriordb clean
+.PHONY: help env demo examples test slow lint format tables bench posteriordb clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,13 @@ demo: $(INSTALLED) ## Fit real data; show a table and draw pictures
 	$(PY) examples/logistic_regression.py --out build/demo
 	@echo "The pictures are here:"
 	@ls -1 "$(CURDIR)"/build/demo/*.png
+
+examples: $(INSTALLED) ## Run all examples; a few minutes
+	@mkdir -p build/examples
+	@set -e; for example in examples/*.py; do \
+	  echo "$$example"; $(PY) $$example --out build/examples; done
+	@echo "The pictures are here:"
+	@ls -1 "$(CURDIR)"/build/examples/*.png
 
 test: $(INSTALLED) ## Run the tests that every push must pass
 	$(PY) -m pytest -n 2 -m "not slow" $(ARGS)

@@ -125,6 +125,8 @@ class AutoGuide(ABC):
 
         with only(()):
             traced = trace_model(seeded, args, kwargs)
+        if model is self.model and self.prototype and self._lacks_data(traced.sites):
+            return self.prototype
         self._check_sites(traced.sites)
         if not traced.density.layout.entries:
             raise ModelError(
@@ -134,6 +136,18 @@ class AutoGuide(ABC):
         return Prototype(
             traced.density, traced.sites, tuple(traced.params), traced.plates
         )
+
+    def _lacks_data(self, sites: Mapping[str, SiteInfo]) -> bool:
+        """Whether data of the fit are to be predicted now, and are none of the guide's.
+
+        What the guide knows is then what it knew in the fit.
+        """
+        return any(self._is_data(n) and not s.is_observed for n, s in sites.items())
+
+    def _is_data(self, name: str) -> bool:
+        """Whether a site was observed in the fit."""
+        known = self.prototype.sites.get(name) if self.prototype else None
+        return known is not None and known.type == "sample" and known.is_observed
 
     def _check_sites(self, sites: Mapping[str, SiteInfo]) -> None:
         """Whether the latent sites can be guided.
@@ -353,6 +367,9 @@ class Guided(Handler, Place):
     def handle(self, site: Site) -> Site:
         """Put the guide's statements in the place of the model's."""
         match site:
+            case Sample(value=None, name=name) if self.guide._is_data(name):
+                unseen = site.fn.sample(jax.random.key(0))  # the model draws its own
+                return dataclasses.replace(site, value=unseen)
             case Sample(value=None, is_observed=False):
                 value = self.guide._at(site, self.begun, self)
                 self.values[site.name] = value
