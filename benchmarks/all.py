@@ -23,6 +23,7 @@ COMMANDS = (
     "throughput",
     "warmup",
     "svi",
+    "dadvi",
     "hlo",
     "distributions",
 )

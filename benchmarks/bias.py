@@ -1,7 +1,8 @@
 """Sequential gradients until many chains have the second moments right.
 
     python -m benchmarks.bias --chains 1024 [--model gaussian logistic irt brownian]
-        [--samplers ChEES MAMS LAPS NUTS NumPyro] [--draws 150]
+        [--samplers ChEES MAMS LAPS NUTS NumPyro] [--draws 100]
+        [--peer-warmups 50 100 200] [--limit 100000]
 
 Many chains in parallel are worth as much as they are fast to forget where they started:
 what counts is how many gradients come after one another. For a sampler and a model it
@@ -18,7 +19,9 @@ All sides begin in the same way, uniformly in (-2, 2). Each is run with warm-ups
 several lengths, and the best is told. The gradients of a draw are those that the device
 does after one another: for NumPyro's NUTS (vectorized) the longest tree of all chains;
 for ppl's samplers all steps of the compiled loop until the last chain has the draw,
-the search for a first step size too. NumPyro's such search is not counted.
+the search for a first step size too. NumPyro's such search is not counted. Where its
+trees are long, its run ends at the first draw beyond `--limit` gradients: if b² was
+still large there, or has not stayed small since, more than the limit is what it took.
 
 The target for the best of ChEES, MAMS and LAPS is a fifth of NumPyro's gradients.
 """
@@ -53,9 +56,10 @@ WARMUPS = {
     "MAMS": (15, 30, 60, 120),
     "LAPS": (1000,),
     "NUTS": (30, 60, 120),
-    "NumPyro": (50, 100, 200),
+    "NumPyro": (50, 100, 200),  # unless told otherwise
 }
 TRUTH_CHAINS, TRUTH_DRAWS = 64, 3000
+_TOGETHER = 5  # draws of NumPyro in one call
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,10 @@ def run_ppl(name: str, problem: Problem, chains: int, warmup: int, draws: int):
 # --- NumPyro --------------------------------------------------------------------------
 
 
-def run_numpyro(problem: Problem, chains: int, warmup: int, draws: int) -> History:
-    """The history of NumPyro's NUTS."""
+def run_numpyro(
+    problem: Problem, chains: int, warmup: int, draws: int, limit: float = np.inf
+) -> History:
+    """The history of NumPyro's NUTS, to about so many gradients."""
     import numpyro
     from numpyro import infer
 
@@ -192,10 +198,16 @@ def run_numpyro(problem: Problem, chains: int, warmup: int, draws: int) -> Histo
         ]
         return state, (state.num_steps.max(), jnp.concatenate(squares))
 
-    loop = jax.jit(lambda s: jax.lax.scan(draw, s, None, length=warmup + draws)[1])
-    steps, squares = jax.tree.map(np.asarray, loop(state))
-    cost = [int(c) for c in 1 + np.cumsum(steps, dtype=np.int64)]
-    return History(cost, list(squares.astype(np.float64)), [True] * len(cost))
+    loop = jax.jit(lambda s: jax.lax.scan(draw, s, None, length=_TOGETHER))
+    history, total = History(), 1
+    while len(history.cost) < warmup + draws and total <= limit:
+        state, found = loop(state)
+        steps, squares = jax.tree.map(np.asarray, found)
+        history.cost += [int(c) for c in total + np.cumsum(steps, dtype=np.int64)]
+        history.square += list(squares.astype(np.float64))
+        total = history.cost[-1]
+    history.counts = [True] * len(history.cost)
+    return history
 
 
 # --- truth and report -----------------------------------------------------------------
@@ -237,17 +249,18 @@ def truth_of(name: str) -> Truth:
     return Truth(square, fourth - square**2)
 
 
-def measure(name: str, samplers: list[str], chains: int, draws: int) -> str:
+def measure(name: str, args: argparse.Namespace) -> str:
     """The table of one model."""
-    problem = PROBLEMS[name]
+    problem, chains, draws = PROBLEMS[name], args.chains, args.draws
+    warmups = {**WARMUPS, "NumPyro": tuple(args.peer_warmups)}
     truth = truth_of(name)
     say(f"{problem.title}: truth is known")
     rows, best = [], {}
-    for sampler in samplers:
+    for sampler in args.samplers:
         found = {}
-        for warmup in WARMUPS[sampler]:
+        for warmup in warmups[sampler]:
             if sampler == "NumPyro":
-                history = run_numpyro(problem, chains, warmup, draws)
+                history = run_numpyro(problem, chains, warmup, draws, args.limit)
             else:
                 history = run_ppl(sampler, problem, chains, warmup, draws)
             found[warmup] = history.gradients(truth)
@@ -272,6 +285,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--samplers", nargs="+", choices=WARMUPS, default=list(WARMUPS))
     parser.add_argument("--chains", type=int, default=1024)
     parser.add_argument("--draws", type=int, default=100, help="after the warm-up")
+    lengths = list(WARMUPS["NumPyro"])
+    parser.add_argument("--peer-warmups", nargs="+", type=int, default=lengths)
+    parser.add_argument("--limit", type=float, default=100_000, help="for NumPyro")
     return parser
 
 
@@ -282,7 +298,7 @@ def main(argv: list[str] | None = None) -> None:
     for name in args.model:
         if "NumPyro" in args.samplers:
             assert_same_density(PROBLEMS[name])
-        found = measure(name, args.samplers, args.chains, args.draws)
+        found = measure(name, args)
         print("", found, sep="\n", flush=True)
 
 

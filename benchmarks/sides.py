@@ -10,7 +10,8 @@ but that.
   once, because `MCMC.run` compiles anew in each call; the loop takes as long as `run`
   less its compiling. Chains are vectorized; where there are few, they are also tried
   one after another, and the faster way is kept. Draws stay on the device.
-- **BlackJAX**: its window adaptation and its NUTS, both under `vmap`, on ppl's density.
+- **BlackJAX**: its window adaptation under `vmap`, then its NUTS, on ppl's density; few
+  chains are tried one after another as well.
 """
 
 from __future__ import annotations
@@ -176,10 +177,51 @@ class PPL(Side):
         )
 
 
+# --- peers ----------------------------------------------------------------------------
+
+
+class Peer(Side):
+    """A side whose draws come from one compiled loop, of all chains or of each in turn.
+
+    Attributes:
+        loops: By method; where chains are few there are two.
+        method: The fastest.
+    """
+
+    loops: dict[str, Callable[..., Any]]
+    method: str
+
+    def choose(self, name: str, loops: dict[str, Callable[..., Any]]) -> None:
+        """Compile the loops and keep the fastest."""
+        self.loops = {method: jax.jit(loop) for method, loop in loops.items()}
+        self.method = "vectorized"
+        if len(loops) > 1:
+            self.method = min(loops, key=self._seconds)
+        self.name = f"{name} ({self.method})"
+        self.sample(1)
+
+    def _seconds(self, method: str) -> float:
+        self.method = method
+        return min(self.sample(seed).seconds for seed in (1, 2, 3))
+
+    def timed(self, *args: Any) -> tuple[float, Any]:
+        """Seconds of the loop, and what it gave, on the host."""
+        args = jax.block_until_ready(args)
+        began = time.perf_counter()
+        found = jax.block_until_ready(self.loops[self.method](*args))
+        seconds = time.perf_counter() - began
+        return seconds, jax.tree.map(np.asarray, found)
+
+    def sequential(self, steps: np.ndarray) -> int:
+        """Leapfrogs after one another, from those of each draw, (chains, draws)."""
+        each = steps.sum(1) if self.method == "sequential" else steps.max(0)
+        return int(each.sum())
+
+
 # --- NumPyro --------------------------------------------------------------------------
 
 
-class NumPyro(Side):
+class NumPyro(Peer):
     """The peer."""
 
     def __init__(self, problem: Problem, size: Size):
@@ -212,27 +254,14 @@ class NumPyro(Side):
             single = infer.NUTS(model)
             single.init(jax.random.PRNGKey(0), size.warmup, None, args, {})
             loops["sequential"] = _one_by_one(_scan(single, args, size.draws))
-        self.loops = {name: jax.jit(loop) for name, loop in loops.items()}
-        self.method = "vectorized"
-        if len(loops) > 1:
-            self.method = min(loops, key=self._seconds)
-        self.name = f"NumPyro ({self.method})"
-        self.sample(1)
-
-    def _seconds(self, method: str) -> float:
-        self.method = method
-        return min(self.sample(seed).seconds for seed in (1, 2, 3))
+        self.choose("NumPyro", loops)
 
     def sample(self, seed: int) -> Sampled:
         keys = jax.random.split(jax.random.PRNGKey(seed), self.chains)
-        state = jax.block_until_ready(self.state._replace(rng_key=keys))
-        began = time.perf_counter()
-        found = jax.block_until_ready(self.loops[self.method](state))
-        seconds = time.perf_counter() - began
+        seconds, found = self.timed(self.state._replace(rng_key=keys))
         free, steps, diverging, rate = jax.tree.map(_chains_first, found)
-        each = steps.sum(1) if self.method == "sequential" else steps.max(0)
         values = jax.tree.map(np.asarray, self.constrain(free))
-        counts = int(each.sum()), int(diverging.sum())
+        counts = self.sequential(steps), int(diverging.sum())
         return Sampled(seconds, values, steps, *counts, float(rate.mean()))
 
 
@@ -261,10 +290,8 @@ def _chains_first(array: Any) -> np.ndarray:
 # --- BlackJAX -------------------------------------------------------------------------
 
 
-class BlackJAX(Side):
+class BlackJAX(Peer):
     """The other peer; it has no models, so it gets ppl's density."""
-
-    name = "BlackJAX"
 
     def __init__(self, problem: Problem, size: Size):
         import blackjax
@@ -284,32 +311,26 @@ class BlackJAX(Side):
             )
             return found, info.info.num_integration_steps
 
-        def one(key: Any, state: Any, settings: Any) -> Any:
-            return step(key, state, self.density, **settings)
-
-        @jax.jit
-        def loop(key: Any, state: Any, settings: Any) -> Any:
+        def chain(key: Any, state: Any, settings: Any) -> Any:
             def draw(state: Any, key: Any) -> Any:
-                keys = jax.random.split(key, size.chains)
-                state, info = jax.vmap(one)(keys, state, settings)
+                state, info = step(key, state, self.density, **settings)
                 numbers = info.num_integration_steps, info.is_divergent
                 return state, (state.position, *numbers, info.acceptance_rate)
 
-            keys = jax.random.split(key, size.draws)
-            return jax.lax.scan(draw, state, keys)[1]
+            return jax.lax.scan(draw, state, jax.random.split(key, size.draws))[1]
 
         (self.state, self.settings), steps = warm_up(jax.random.PRNGKey(0))
         self.warmup_leapfrogs = float(np.asarray(steps).sum(1).mean())
         self.step_size = float(np.mean(self.settings["step_size"]))
-        self.loop = loop
-        self.sample(1)
+        loops: dict[str, Any] = {"vectorized": jax.vmap(chain)}
+        if 1 < size.chains <= FEW_CHAINS:
+            loops["sequential"] = lambda *each: jax.lax.map(lambda a: chain(*a), each)
+        self.choose("BlackJAX", loops)
 
     def sample(self, seed: int) -> Sampled:
-        key = jax.block_until_ready(jax.random.PRNGKey(seed))
-        began = time.perf_counter()
-        found = jax.block_until_ready(self.loop(key, self.state, self.settings))
-        seconds = time.perf_counter() - began
-        positions, steps, diverging, rate = jax.tree.map(_chains_first, found)
+        keys = jax.random.split(jax.random.PRNGKey(seed), self.size.chains)
+        seconds, found = self.timed(keys, self.state, self.settings)
+        positions, steps, diverging, rate = found
         flat = positions.reshape(-1, positions.shape[-1])
         latent = {entry.name for entry in self.density.layout.entries}
         shape = self.size.chains, self.size.draws
@@ -318,7 +339,7 @@ class BlackJAX(Side):
             for name, value in constrain(self.density, flat)[0].items()
             if name in latent
         }
-        counts = int(steps.max(0).sum()), int(diverging.sum())
+        counts = self.sequential(steps), int(diverging.sum())
         return Sampled(seconds, values, steps, *counts, float(rate.mean()))
 
 

@@ -13,7 +13,9 @@ latent sites and over their squares. They cost much more than the sampling, so a
 
 How to read the rows (medians over the repeats):
 
-- *bulk*, *tail ESS per second*: what counts. The ratio is ppl over NumPyro.
+- *bulk*, *tail ESS per second*: what counts. The ratio is ppl over NumPyro; with
+  `--blackjax` there is one for each of the peers.
+- *bulk*, *tail ESS per gradient*: over all leapfrogs of all chains; no clock in it.
 - *leapfrogs per draw*: gradients of the average chain; about equal, or else the sides
   have adapted differently, which *acceptance* and *step size* show: all aim at 0.8.
 - *sequential ÷ mean leapfrogs*: what the device does after one another over what the
@@ -84,6 +86,10 @@ class Figures:
         pairs = zip(sizes, self.runs, strict=True)
         return median(size / run.seconds for size, run in pairs)
 
+    def per_gradient(self, sizes: list[float]) -> float:
+        pairs = zip(sizes, self.runs, strict=True)
+        return median(size / run.leapfrogs.sum() for size, run in pairs)
+
     def wall_over_gradients(self) -> float:
         pairs = zip(self.runs, self.bare, strict=True)
         return median(run.seconds / (run.per_chain * bare) for run, bare in pairs)
@@ -151,8 +157,8 @@ def report(name: str, size: Size, found: list[Figures]) -> str:
 
     def row(title, value, *, ratio=False, target=""):
         values = [value(figures) for figures in found]
-        quotient = values[0] / values[1] if ratio and len(values) > 1 else ""
-        return (title, *values, quotient, target)
+        quotients = [values[0] / peer if ratio else "" for peer in values[1:]]
+        return (title, *values, *quotients, target)
 
     def rhat(figures: Figures) -> str:
         worst = max(figures.rhat)
@@ -166,6 +172,8 @@ def report(name: str, size: Size, found: list[Figures]) -> str:
             target=f"ratio ≥ {ess:.0f}" if ess else "",
         ),
         row("tail ESS per second", lambda f: f.per_second(f.tail), ratio=True),
+        row("bulk ESS per gradient", lambda f: f.per_gradient(f.bulk), ratio=True),
+        row("tail ESS per gradient", lambda f: f.per_gradient(f.tail), ratio=True),
         row("sampling, seconds", lambda f: f.seconds(), ratio=True),
         row("bulk ESS", lambda f: median(f.bulk), ratio=True),
         row("tail ESS", lambda f: median(f.tail), ratio=True),
@@ -197,7 +205,9 @@ def report(name: str, size: Size, found: list[Figures]) -> str:
         row("divergences", lambda f: sum(r.divergences for r in f.runs)),
     ]
     title = f"{PROBLEMS[name].title}, {size.chains} chains"
-    return table((title, *(f.side.name for f in found), "ratio", "target"), rows)
+    names = [f.side.name for f in found]
+    ratios = [f"÷ {name.split()[0]}" for name in names[1:]]
+    return table((title, *names, *ratios, "target"), rows)
 
 
 def arguments() -> argparse.ArgumentParser:

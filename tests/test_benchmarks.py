@@ -1,13 +1,26 @@
 """The benchmarks: that they still run, and the facts among them that need no clock."""
 
+import jax
 import numpy as np
 import pytest
 
+import ppl
 from benchmarks import all as everything
-from benchmarks import bias, check, cold_start, covtype, hlo, rerun, svi, throughput
+from benchmarks import (
+    bias,
+    check,
+    cold_start,
+    covtype,
+    dadvi,
+    hlo,
+    mean_field,
+    rerun,
+    svi,
+    throughput,
+)
 from benchmarks.measure import Compilations, compilations, number, table
 from benchmarks.models import PROBLEMS, shuffled
-from benchmarks.sides import PPL, BareGradient, Size
+from benchmarks.sides import PPL, BareGradient, BlackJAX, Sampled, Size, target
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -95,6 +108,114 @@ def test_a_bare_scan_is_the_same_fit():
     assert abs(np.mean(late[0]) - np.mean(late[1])) < 4 * error + 0.05
 
 
+# --- the mean field -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", mean_field.EXPECTED)
+def test_bounds_are_the_means_over_many_draws(name):
+    """At a point that is not the highest, by ppl's density in float64."""
+    dim = target(PROBLEMS[name]).layout.size
+    rng = np.random.default_rng(0)
+    mean, scale = 0.1 * rng.normal(size=dim), np.exp(0.2 * rng.normal(size=dim) - 2)
+    noise = rng.normal(size=(4000, dim))
+    with jax.enable_x64(True):
+        density = target(PROBLEMS[name])
+        logp = np.asarray(jax.jit(jax.vmap(density))(mean + scale * noise))
+    logq = (
+        -0.5 * (noise**2).sum(1) - np.log(scale).sum() - 0.5 * dim * np.log(2 * np.pi)
+    )
+    best = mean_field.optimum(name)
+    bound = best.highest - best.lost(mean, scale)
+    assert abs((logp - logq).mean() - bound) < 5 * (logp - logq).std() / np.sqrt(4000)
+    assert best.lost(best.mean, best.scale) == pytest.approx(0, abs=1e-6)
+    for factor in (0.99, 1.01):
+        assert best.lost(best.mean, best.scale * factor) > 1e-4
+        assert best.lost(best.mean + (factor - 1) * best.scale, best.scale) > 1e-5
+    assert best.errors(best.mean + best.scale, 2 * best.scale) == pytest.approx(
+        (1, np.log(2))
+    )
+
+
+@pytest.mark.filterwarnings("ignore:DADVI is not near")
+def test_deterministic_advi_is_as_accurate_as_is_asked_for():
+    for name in ("eight", "logistic"):
+        best, problem = mean_field.optimum(name), PROBLEMS[name]
+        for seed in range(3):
+            found = ppl.infer.dadvi(
+                problem.write(ppl), *problem.data(), seed=seed, covariance="mean_field"
+            )
+            fit = dadvi.fitted(found, best.names)
+            assert best.lost(*fit) < dadvi.LOST
+            assert max(best.errors(*fit)) < dadvi.OFF
+
+
+def test_fits_by_adam_are_read_as_those_of_dadvi_are():
+    best = mean_field.optimum("eight")
+    run = dadvi.calls("Adam, ppl", "eight", dadvi.Schedule(0.1, 500))
+    mean, scale = dadvi.fitted(run(0), best.names)
+    assert mean.shape == scale.shape == best.mean.shape
+    assert best.lost(mean, scale) < 4 * dadvi.LOST
+    schedule = dadvi.Schedule(0.5, 10)
+    assert schedule(0) == 0.5
+    assert schedule(10) == pytest.approx(0.005)
+
+
+def test_times_of_fits_are_the_fastest_and_errors_the_worst():
+    names = ("first", "again", "less", "lost", "mean", "scale")
+    ours = [dict.fromkeys(names, value) for value in (1.0, 2.0)]
+    peer = [dict.fromkeys(names, 4.0)]
+    times = {"DADVI": ours, "Adam, ppl": peer}
+    *_, own, _, ratio = dadvi.report("eight", dadvi.Schedule(0.1, 500), times).split(
+        "\n"
+    )
+    assert [c.strip() for c in own.split("|")[2:-1]] == ["1"] * 3 + ["2"] * 3
+    assert [c.strip() for c in ratio.split("|")[2:5]] == ["0.25"] * 3
+
+
+# --- throughput and bias --------------------------------------------------------------
+
+
+def test_every_peer_has_a_ratio():
+    def figures(name, seconds):
+        side = BlackJAX.__new__(BlackJAX)
+        side.name, side.step_size, side.warmup_leapfrogs = name, 0.1, 10.0
+        run = Sampled(seconds, {}, np.full((4, 100), 5), 500, 0, 0.8)
+        lists = [100.0], [80.0], [1.0], [1e-6], [run]
+        return throughput.Figures(side, *lists)
+
+    found = [figures("ppl", 1.0), figures("NumPyro (vectorized)", 2.0)]
+    found.append(figures("BlackJAX (sequential)", 4.0))
+    head, _, *rows = throughput.report("eight", Size(4, 1, 100), found).split("\n")
+    cells = {
+        row.split("|")[1].strip(): [c.strip() for c in row.split("|")[5:7]]
+        for row in (head, *rows)
+    }
+    assert cells["eight schools, 4 chains"] == ["÷ NumPyro", "÷ BlackJAX"]
+    assert cells["bulk ESS per second"] == ["2", "4"]
+    assert cells["tail ESS per gradient"] == ["1", "1"]
+    assert found[0].per_gradient([100.0]) == 100 / 2000
+
+
+@pytest.mark.slow
+def test_blackjax_samples_the_same_posterior():
+    pytest.importorskip("blackjax")
+    side = BlackJAX(PROBLEMS["eight"], Size(4, 300, 300))
+    sampled = side.sample(3)
+    assert sampled.values["eta"].shape == (4, 300, 8)
+    assert sampled.leapfrogs.shape == (4, 300)
+    assert sampled.values["mu"].mean() == pytest.approx(4.4, abs=0.8)
+    total = sampled.leapfrogs.sum()
+    assert total / 4 <= sampled.sequential <= total
+
+
+@pytest.mark.slow
+def test_a_run_of_the_peer_ends_at_the_limit():
+    pytest.importorskip("numpyro")
+    history = bias.run_numpyro(PROBLEMS["eight"], 4, 20, 20, limit=1)
+    assert len(history.cost) == len(history.square) == len(history.counts) == 5
+    assert (np.diff(history.cost) >= 1).all()
+
+
 def test_efficiency_of_independent_draws_is_their_number():
     pytest.importorskip("arviz")
     draws = np.random.default_rng(0).normal(size=(8, 500, 2))
@@ -143,7 +264,8 @@ def test_numbers_and_tables_read_well():
 
 
 COMMANDS = [
-    *(bias, check, cold_start, covtype, hlo, rerun, svi, throughput, everything)
+    *(bias, check, cold_start, covtype, dadvi, hlo, rerun, svi, throughput),
+    everything,
 ]
 
 

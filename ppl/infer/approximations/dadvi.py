@@ -27,6 +27,8 @@ from ppl.infer.initialization import init_to_uniform
 from ppl.layout import Layout
 from ppl.posterior import Posterior
 
+_BATCH = 64  # points that are evaluated at once
+_FEWEST, _ENOUGH = 128, 256  # fixed draws
 _NARROWER = 30  # times that scales are halved where draws leave the support
 _ENTROPY = 0.5 * (1 + math.log(2 * math.pi))  # of a standard normal
 
@@ -36,7 +38,7 @@ def dadvi(
     *args: Any,
     draws: int = 1000,
     seed: Any = None,
-    fixed_draws: int = 64,
+    fixed_draws: int | None = None,
     covariance: str = "auto",
     resample: bool = False,
     max_steps: int = 200,
@@ -55,7 +57,9 @@ def dadvi(
         *args: Arguments of the model.
         draws: How many to return.
         seed: An int or a JAX key; None takes one from the operating system.
-        fixed_draws: Standard normal draws that the bound rests on, an even number.
+        fixed_draws: Standard normal draws that the bound rests on, an even number. By
+            default 128, or twice the coordinates up to 256: with so many, what is
+            correlated is met without noise.
         covariance: Of the draws: "linear_response", "mean_field", or "auto", which is
             linear response up to 1000 coordinates.
         resample: Whether draws are resampled by their importance. Without it
@@ -72,7 +76,7 @@ def dadvi(
         OptimisationError: The bound has no highest point.
     """
     check_choice("covariance", covariance, ("auto", "linear_response", "mean_field"))
-    if as_count("fixed_draws", fixed_draws, 2) % 2:
+    if fixed_draws is not None and as_count("fixed_draws", fixed_draws, 2) % 2:
         raise ArgumentError(
             f"fixed_draws must be even, got {fixed_draws}: they come in pairs.",
             value=fixed_draws,
@@ -88,14 +92,18 @@ def dadvi(
     responding = covariance == "linear_response"
     responding |= covariance == "auto" and task.dim <= LARGEST_DENSE
 
-    dtype = session_dtype()
-    summit = _fitted(task, fixed_draws, max_steps, dtype)
+    evaluate = Evaluator(
+        jax.device_put(task.density), session_dtype(), _BATCH, alone=False
+    )
+    if fixed_draws is None:
+        fixed_draws = min(max(_FEWEST, 2 * task.dim), _ENOUGH)
+    summit = _fitted(task, evaluate, fixed_draws, max_steps)
     if responding:
         drawn = _response_draws(summit, task.layout, task.noise())
     else:
         mean, log_scale = np.split(summit.position, 2)
         drawn = normal_draws(mean, np.exp(2 * log_scale), task.noise())
-    points = Evaluator(jax.device_put(task.density), dtype)(drawn.position)
+    points = evaluate(drawn.position)
     facts = summit.facts() | {
         "covariance": "linear_response" if responding else "mean_field",
         "fixed_draws": fixed_draws,
@@ -105,16 +113,16 @@ def dadvi(
     return posterior_of(task, weighted, "DADVI", facts)
 
 
-def _fitted(task: Task, fixed_draws: int, max_steps: int, dtype: np.dtype) -> Summit:
+def _fitted(
+    task: Task, evaluate: Evaluator, fixed_draws: int, max_steps: int
+) -> Summit:
     """The highest point of the bound: means, then logarithms of scales."""
     half = balanced_noise(task.rng(2), fixed_draws // 2, task.dim)
-    noise = np.concatenate([half, -half]).T.astype(dtype)
-    bound = jax.device_put(FixedBound(task.density, noise))
-    evaluate = Evaluator(bound, dtype)
-    normal = one_path(task.density, task.begin, task.seed, task.rng(3), dtype).normal
-    start = np.concatenate([normal.location, np.log(normal.scale)])
+    bound = FixedBound(evaluate, np.concatenate([half, -half]))
+    path = one_path(evaluate, task.density, task.begin, task.seed, task.rng(3))
+    start = np.concatenate([path.normal.location, np.log(path.normal.scale)])
     for _ in range(_NARROWER):
-        if np.isfinite(evaluate(start[None]).logp[0]):
+        if np.isfinite(bound(start[None]).logp[0]):
             break
         start[task.dim :] -= math.log(2)
 
@@ -122,8 +130,9 @@ def _fitted(task: Task, fixed_draws: int, max_steps: int, dtype: np.dtype) -> Su
         log_scale = position[task.dim :]
         return np.concatenate([np.exp(log_scale), np.full(task.dim, math.sqrt(0.5))])
 
-    highest = climb(evaluate, start, scale, max_steps=max_steps)
-    return Summit(highest, bound, dtype)
+    highest = climb(bound, start, scale, max_steps=max_steps)
+    there = bound.curvature(highest.position)
+    return Summit(highest, there, evaluate.target, evaluate.dtype)
 
 
 def _response_draws(summit: Summit, layout: Layout, unit: np.ndarray) -> Draws:

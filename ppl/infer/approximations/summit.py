@@ -15,8 +15,8 @@ from ppl._sites import Sample
 from ppl._typing import Array
 from ppl.checks import diagnose_start
 from ppl.infer.engine.curvature import (
-    Curvature,
     Draws,
+    Hessian,
     matrix_free_draws,
     normal_draws,
 )
@@ -34,6 +34,7 @@ LARGEST_DENSE = 1000  # coordinates up to which Hessians are matrices
 _MAX_ITERATIONS = 1000
 _HISTORY = 10
 _TOLERANCE = 1e-10
+_NEAR = 1e-5
 _LEAST_FALL = 0.02
 
 
@@ -78,13 +79,15 @@ class Summit:
 
     Attributes:
         highest: The point.
-        target: What was climbed.
+        curvature: There.
+        target: The log density whose coordinates these are.
         dtype: That it was computed in.
         climbs: How many climbs began.
         agree: How many of them ended as high.
     """
 
     highest: Highest
+    curvature: Hessian
     target: Target
     dtype: np.dtype
     climbs: int = 1
@@ -94,11 +97,6 @@ class Summit:
     def position(self) -> np.ndarray:
         """The point, (dim,)."""
         return self.highest.position
-
-    @property
-    def curvature(self) -> Curvature:
-        """There."""
-        return Curvature(self.target, self.position)
 
     def facts(self) -> dict[str, Any]:
         """For `Posterior.attrs`."""
@@ -208,21 +206,19 @@ def starts_for(
 
 
 def one_path(
+    evaluate: Evaluator,
     density: LogDensity,
     begin: AbstractInitStrategy,
     seed: Words,
     rng: np.random.Generator,
-    dtype: np.dtype,
 ) -> Path:
-    """A path of Pathfinder, as a beginning for other methods.
+    """A path of Pathfinder, not to its very end, as a beginning for other methods.
 
     Raises:
         StartingPointError: There is no point of finite density and gradient.
     """
-    evaluate = Evaluator(jax.device_put(density), dtype)
     (start,) = starts_for(evaluate, density, begin, seed, 1).values()
-    tolerance = max(float(np.finfo(dtype).eps), _TOLERANCE)
-    return find_path(evaluate, start, rng, tolerance=tolerance)
+    return find_path(evaluate, start, rng, tolerance=_NEAR)
 
 
 def find_summit(
@@ -261,7 +257,8 @@ def find_summit(
     scale = np.sqrt(last.diagonal)
     highest = climb(evaluate, top, lambda _: scale)
     agree = int((ends > highest.logp - 0.1).sum())
-    return Summit(highest, evaluate.target, dtype, len(starts), max(agree, 1))
+    found = highest, evaluate.curvature(highest.position), evaluate.target
+    return Summit(*found, dtype, len(starts), max(agree, 1))
 
 
 def check_choice(name: str, given: Any, known: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import jax
 import numpy as np
@@ -20,6 +21,23 @@ _BATCH = 32
 _LEAST = 1e-14  # of the largest eigenvalue that Lanczos has met
 _CONVERGED = 1e-6
 _MOST_STEPS = 400
+
+
+class Hessian(Protocol):
+    """The Hessian of minus a function, at one position."""
+
+    @property
+    def position(self) -> np.ndarray:
+        """Where, (dim,)."""
+        ...
+
+    def __call__(self, vectors: np.ndarray) -> np.ndarray:
+        """The Hessian times each vector, (n, dim) like these."""
+        ...
+
+    def dense(self) -> np.ndarray:
+        """The whole Hessian, (dim, dim)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,13 +99,13 @@ def balanced_noise(rng: np.random.Generator, count: int, dim: int) -> np.ndarray
     """Standard normal numbers whose second moments are exact, (count, dim).
 
     With either sign their means are exact as well. Variances are 1; and where there are
-    more than twice as many as coordinates, these are uncorrelated. So what is normal is
-    found without noise.
+    no fewer than coordinates, these are uncorrelated. So what is normal is found
+    without noise.
     """
     noise = rng.standard_normal((count, dim))
-    if count > 2 * dim:
-        factor = np.linalg.cholesky(noise.T @ noise / count)
-        return np.linalg.solve(factor, noise.T).T
+    if count >= dim:
+        basis, factor = np.linalg.qr(noise)
+        return basis * (math.sqrt(count) * np.sign(np.diag(factor)))
     return noise / np.sqrt((noise**2).mean(axis=0))
 
 
@@ -120,7 +138,7 @@ def _either_way(
     return Draws(position, np.tile(logq, 2), log_det)
 
 
-def matrix_free_draws(curvature: Curvature, unit: np.ndarray) -> Draws:
+def matrix_free_draws(curvature: Hessian, unit: np.ndarray) -> Draws:
     r"""2n draws of $N(x, H^{-1})$ at the position x of a curvature, without its matrix.
 
     Two are $x \pm H^{-1/2} z$ by Lanczos' method, with z a row of `unit`, (n, dim). The
@@ -143,7 +161,7 @@ def matrix_free_draws(curvature: Curvature, unit: np.ndarray) -> Draws:
     return _either_way(curvature.position, np.concatenate(moves), unit, log_det)
 
 
-def _lanczos(curvature: Curvature, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lanczos(curvature: Hessian, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """H^{-1/2} z and z^T log(H) z for each row z, all at once: (n, dim) and (n,)."""
     count, dim = unit.shape
     norms = np.linalg.norm(unit, axis=1)

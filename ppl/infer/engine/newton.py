@@ -10,18 +10,35 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ppl._errors import EngineError
-from ppl.infer.engine.curvature import Curvature
-from ppl.infer.engine.pathfinder import Evaluator
+from ppl.infer.engine.curvature import Hessian
+from ppl.infer.engine.pathfinder import Points
 
 _GAIN = 1e-10  # nats
 _ROUNDING = 16  # units of the last digit of the log density
 _ACCEPTED = 1e-4  # share of the gain that was promised
 _LEAST_RADIUS = 1e-12
+
+
+class Surface(Protocol):
+    """What is climbed: heights, slopes and curvature on the host."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That heights are computed in."""
+        ...
+
+    def __call__(self, positions: np.ndarray) -> Points:
+        """At positions (n, dim)."""
+        ...
+
+    def curvature(self, position: np.ndarray) -> Hessian:
+        """At a position, (dim,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ class _Step(NamedTuple):
 
 @np.errstate(all="ignore")
 def climb(
-    evaluate: Evaluator,
+    evaluate: Surface,
     start: np.ndarray,
     scale: Callable[[np.ndarray], np.ndarray],
     *,
@@ -68,7 +85,7 @@ def climb(
     """The highest point that is reached from a start.
 
     Args:
-        evaluate: The target.
+        evaluate: What is climbed.
         start: Where the log density and its gradient are finite, (dim,).
         scale: Gives, at a position, how far each coordinate has to go to change the
             log density by some nats, (dim,). Steps are found in these units.
@@ -88,8 +105,9 @@ def climb(
     for steps in range(1, max_steps + 1):
         position, logp = here.position[0], float(here.logp[0])
         unit = scale(position)
-        curvature = Curvature(evaluate.target, position)
-        step = _step(curvature, unit, unit * here.gradient[0], radius)
+        step = _step(
+            evaluate.curvature(position), unit, unit * here.gradient[0], radius
+        )
         gain = step.gain
         there = evaluate((position + unit * step.move)[None])
         least = _ROUNDING * np.finfo(evaluate.dtype).eps * (1 + abs(logp))
@@ -112,7 +130,7 @@ def climb(
 
 
 def _step(
-    curvature: Curvature, unit: np.ndarray, slope: np.ndarray, radius: float
+    curvature: Hessian, unit: np.ndarray, slope: np.ndarray, radius: float
 ) -> _Step:
     """The step towards the top of a parabola, cut where the trust region ends.
 
