@@ -22,7 +22,6 @@ from ppl._errors import (
 from ppl._typing import Key, Model, Shape
 from ppl.arguments import Arguments
 from ppl.handlers.seed import as_key
-from ppl.infer.guides._fitted import of_its_fit
 from ppl.infer.seeding import no_key
 from ppl.one_draw import Task
 from ppl.predicting import (
@@ -99,7 +98,7 @@ class Predictive:
         if batch_ndims is None:
             batch_ndims = 0 if guide is not None else 1
         self.model = model
-        self.guide = None if guide is None else of_its_fit(guide)
+        self.guide = guide
         self.params = dict(params or {})
         self.posterior_samples = _arrays(posterior_samples)
         self.return_sites = None if return_sites is None else as_names(return_sites)

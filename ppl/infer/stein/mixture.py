@@ -15,7 +15,6 @@ from ppl._typing import Array, Key, Model
 from ppl.distributions.categorical import CategoricalLogits
 from ppl.infer.approximations.guided import AbstractDrawing, Ran, name_of
 from ppl.infer.elbo import Runs
-from ppl.infer.guides._fitted import of_its_fit
 from ppl.infer.predictive import Predictive
 from ppl.infer.stein.loss import check_members, log_mixture
 from ppl.primitives import sample
@@ -98,7 +97,7 @@ class MixtureGuidePredictive:
         count = next((len(leaf) for leaf in jax.tree.leaves(own)), 0)
         check_members(own, count)
         name = mixture_assignment_sitename
-        mixture = _one_of_many(of_its_fit(guide), tuple(own), count, name)
+        mixture = _one_of_many(guide, tuple(own), count, name)
         self.predictive = Predictive(
             model,
             guide=mixture,
