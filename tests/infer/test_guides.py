@@ -144,6 +144,25 @@ def test_more_annealing_steps_come_nearer_to_the_evidence(x64):
     assert plain < some - 0.5 < many - 1.0 < EVIDENCE
 
 
+@pytest.mark.parametrize("name", ANNEALED)
+def test_masses_and_step_sizes_are_in_the_same_units(name, x64):
+    """Four times the mass is as heavy as half the step size is short."""
+    guide = made(name, conjugate, Y, eta_init=0.08, eta_max=0.3)
+    params = {**moved(guide, Y, size=0.1), "auto_eta_coeff": 0.05}
+    params["auto_mass_matrix"] = jnp.ones(6)
+    heavy = {n: 2.0 * params[n] for n in ("auto_eta0", "auto_eta_coeff")}
+    heavy["auto_mass_matrix"] = 4.0 * jnp.ones(6)
+    sites = guided(guide, params, Y)
+    noise = {n: sites[n].value for n in ("auto_z_0", "auto_momentum")}
+    bound = bound_at(conjugate, guide, params, Y, **noise)
+    same = bound_at(conjugate, guide, {**params, **heavy}, Y, **noise)
+    assert_allclose(same, bound, rtol=1e-12)
+    only = bound_at(
+        conjugate, guide, {**params, "auto_mass_matrix": 4.0 * jnp.ones(6)}, Y, **noise
+    )
+    assert abs(only - bound) > 0.01
+
+
 # --- the peer -------------------------------------------------------------------------
 
 
@@ -174,12 +193,19 @@ def in_ppl_and_numpyro(name):
     return written_in(ppl), written_in(numpyro), numpyro
 
 
-@some(*NORMALS[:1], *NORMALS[2:5], later=[NORMALS[1], NORMALS[5], *POINTS])
+@some(
+    *(*NORMALS[:1], *NORMALS[2:5], ANNEALED[0]),
+    later=[NORMALS[1], NORMALS[5], *POINTS, ANNEALED[1]],
+)
 def test_the_bound_is_numpyros_at_the_same_params(name, x64):
+    """Of masses it takes the squares for variances, so these are one here."""
     ours, theirs, numpyro = in_ppl_and_numpyro(name)
     guide = made(name, ours)
     params = moved(guide)
-    other = getattr(numpyro.infer.autoguide, name)(theirs)
+    if name in ANNEALED:
+        params["auto_mass_matrix"] = jnp.ones(6)
+    surrogate = [theirs] if name == "AutoSurrogateLikelihoodDAIS" else []
+    other = getattr(numpyro.infer.autoguide, name)(theirs, *surrogate)
     objective, optimizer = numpyro.infer.Trace_ELBO(), numpyro.optim.SGD(0.1)
     svi = numpyro.infer.SVI(theirs, other, optimizer, objective)
     known = svi.get_params(svi.init(jax.random.PRNGKey(0)))

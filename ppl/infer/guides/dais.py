@@ -43,6 +43,9 @@ class AbstractAnnealed(AutoContinuous):
     `auto_z_0_loc` and `auto_z_0_scale` or `auto_z_0_scale_tril`, and those of the
     steps: `auto_eta0` and `auto_eta_coeff` (step sizes), `auto_gamma` (how much
     momentum is kept), `auto_beta_increments` (temperatures) and `auto_mass_matrix`.
+    The masses are the variances of the momenta, as in the papers; NumPyro takes them
+    for standard deviations, so that its bounds are others, and lower where many steps
+    are taken, unless they are one.
     """
 
     needs_whole_model = True
