@@ -42,10 +42,11 @@ from ppl.infer.engine.low_rank_normal import (
 _BATCH = 32
 _BLOCK = 16  # points of a path whose approximations are held at once
 _POOL = 128  # draws of each path in the first round
-_ROUNDS = 40  # of refinement
+_ROUNDS = 20  # of refinement
 _PATIENCE = 4  # rounds that gain next to nothing
 _GAIN = 0.01
-_JUDGES, _TEACHERS = 44, 20  # draws in a round
+_JUDGES = 44  # draws in a round that judge
+_TEACHERS = 20, 84  # draws to learn from: as many as coordinates, between these
 _MOST_DENSE = 500  # coordinates
 _TRIALS = 30  # lengths of a step
 _RISE = 1e-4  # of what the slope at its beginning promises
@@ -195,9 +196,10 @@ def _refined(
     best, elbos, idle = (normal, -np.inf), [], 0
     covariance = normal.covariance if normal.dim <= _MOST_DENSE else np.empty((0, 0))
     judges = rng.standard_normal((_JUDGES, normal.dim))
+    wanted = np.clip(normal.dim, *_TEACHERS), normal.dim
     for _ in range(_ROUNDS):
-        teachers = rng.standard_normal((_TEACHERS, normal.dim))
-        positions, logq = normal.transform(np.concatenate([judges, teachers]))
+        both = np.concatenate([judges, rng.standard_normal(wanted)])
+        positions, logq = normal.transform(both)
         there = evaluate(positions)
         elbo = float((there.logp - logq)[:_JUDGES].mean())
         elbos.append(elbo if np.isfinite(elbo) else -np.inf)
