@@ -17,9 +17,8 @@ from ppl.infer import (
     TraceGraph_ELBO,
     TraceMeanField_ELBO,
 )
-from ppl.infer.autoguide import AutoDAIS, AutoNormal
+from ppl.infer.autoguide import AutoNormal
 from ppl.primitives import mutable
-from tests.infer.guides import moved
 from tests.infer.objectives import assert_unbiased, estimates, exact
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -136,47 +135,6 @@ def test_guides_from_models_stick_the_landing():
     values, slopes = estimates(objective, model, guide, params, count=20)
     assert np.allclose(values, 0, atol=1e-12)
     assert all(np.allclose(slope, 0, atol=1e-9) for slope in slopes.values())
-
-
-def stretched():
-    """The support depends on a param, and so does what the guide makes of its draw."""
-    end = ppl.param("end", 2.0)
-    ppl.sample("u", dist.Uniform(0.0, end))
-    ppl.factor("f", -0.5 * end**2)
-    ppl.sample("y", dist.Normal(ppl.sample("m", dist.Normal()), 1.0), obs=0.7)
-
-
-def computing():
-    """A guide with a factor and a computed value; both depend on its params."""
-    slope = ppl.param("slope", 1.3)
-    noise = ppl.sample("noise", dist.Normal(0.2, 1.0), infer={"is_auxiliary": True})
-    ppl.sample("m", dist.Delta(slope * noise, log_density=-jnp.log(slope)))
-    ppl.sample("u", dist.Kumaraswamy(ppl.param("a", 2.0), 3.0))
-    ppl.factor("extra", 0.1 * slope * noise**2)
-
-
-@pytest.mark.parametrize("of_series", [False, True])
-@pytest.mark.parametrize("which", ["annealed", "computed supports", "computed values"])
-def test_only_the_score_of_draws_is_left_out(which, of_series):
-    """Factors, annealing and what is computed from draws keep their derivatives."""
-    data, model = (), stretched
-    if which == "annealed":
-        data, model = (Y,), normal_model
-        guide = AutoDAIS(model, K=3, eta_init=0.2, eta_max=0.5, init_scale=0.6)
-    elif which == "computed supports":
-        guide = AutoNormal(model, init_scale=0.5)
-    else:
-        guide = computing
-    params = moved(guide, *data, size=0.1) | {"prior": 0.2, "end": jnp.array(1.5)}
-    if of_series:
-        plain, other = RenyiELBO(0.0, 3), RenyiELBO(0.0, 3, estimator="dreg")
-    else:
-        plain, other = Trace_ELBO(), Trace_ELBO(estimator="stl")
-    values, slopes = estimates(plain, model, guide, params, data, 4000)
-    others, found = estimates(other, model, guide, params, data, 4000)
-    assert np.allclose(values, others)
-    for name in slopes:
-        assert_unbiased(found[name] - slopes[name], jnp.zeros_like(slopes[name][0]))
 
 
 # --- closed-form divergences ----------------------------------------------------------
