@@ -15,7 +15,13 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 
-from ppl._errors import ArgumentError, ArgumentTypeError, ShapeError
+from ppl._counts import as_count
+from ppl._errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    MissingPackageError,
+    ShapeError,
+)
 from ppl._pytree import pytree, static
 from ppl._typing import Array, ArrayLike, Shape
 from ppl.distributions import constraints
@@ -24,6 +30,7 @@ from ppl.distributions.transforms.base import Transform, as_float, clamp
 
 __all__ = [
     "BlockNeuralAutoregressiveTransform",
+    "ContinuousFlowTransform",
     "InverseAutoregressiveTransform",
     "SplineCouplingTransform",
 ]
@@ -213,3 +220,165 @@ class SplineCouplingTransform(Transform):
 
     def forward_shape(self, shape: Shape) -> Shape:
         return shape
+
+
+@pytree
+class ContinuousFlowTransform(Transform):
+    """Where a field of velocities carries a vector in a unit of time.
+
+    The log-determinant is the integral of the field's divergence along the way (R. Chen
+    et al., 2018, "Neural ordinary differential equations"), which one solve gives with
+    the value. The inverse is the solve backwards. Both are right up to the errors of
+    the solver, and NaN where it gives up. Derivatives are those of Diffrax's adjoint;
+    with its default one they are in reverse mode only.
+
+    Args:
+        field: Takes a vector with the time in [0, 1] appended, (dim + 1,), and returns
+            its velocity, (dim,), as an `nn.MLP` does. It must be smooth.
+        probe: None for the exact divergence, which costs `dim` derivatives of the
+            field in each step. Or a vector, (dim,), of mean zero and unit covariance,
+            such as random signs, for one derivative (W. Grathwohl et al., 2019,
+            "FFJORD"): the log-determinant is right in the mean over probes.
+        solver: Of Diffrax; `Tsit5()` if None.
+        num_steps: Steps of equal length; None for steps that keep to the tolerances.
+        rtol: Relative error of a step.
+        atol: Absolute error of a step.
+        adjoint: Of Diffrax; `RecursiveCheckpointAdjoint()` if None.
+
+    Raises:
+        MissingPackageError: Diffrax is not installed.
+        ArgumentError: A number is out of range.
+    """
+
+    field: Any
+    probe: Any = None
+    solver: Any = static(default=None)
+    num_steps: int | None = static(default=None)
+    rtol: float = static(default=1e-4)
+    atol: float = static(default=1e-4)
+    adjoint: Any = static(default=None)
+    domain = constraints.real_vector
+    codomain = constraints.real_vector
+
+    def __post_init__(self) -> None:
+        network = _as_network(type(self).__name__, self.field)
+        object.__setattr__(self, "field", network)
+        check_solver(
+            solver=self.solver,
+            num_steps=self.num_steps,
+            rtol=self.rtol,
+            atol=self.atol,
+            adjoint=self.adjoint,
+        )
+
+    def forward_and_log_det(self, x: ArrayLike) -> tuple[Array, Array]:
+        return self._carried(x, (0.0, 1.0))
+
+    def inverse_and_log_det(self, y: ArrayLike) -> tuple[Array, Array]:
+        return self._carried(y, (1.0, 0.0))
+
+    def _carried(self, x: ArrayLike, times: tuple[float, float]) -> tuple[Array, Array]:
+        """Vectors (..., dim) carried between two times, each by its own solve."""
+        x = as_float(x)
+        carry = functools.partial(self._one, times=times)
+        if self.probe is None:
+            return jnp.vectorize(carry, signature="(n)->(n),()")(x)
+        return jnp.vectorize(carry, signature="(n),(n)->(n),()")(x, self.probe)
+
+    def _one(
+        self, x: Array, probe: Array | None = None, *, times: tuple[float, float]
+    ) -> tuple[Array, Array]:
+        diffrax = _diffrax()
+        begin, end = (jnp.asarray(time, x.dtype) for time in times)
+        if self.num_steps is None:
+            control = diffrax.PIDController(rtol=self.rtol, atol=self.atol)
+        else:
+            at = jnp.linspace(begin, end, self.num_steps + 1)
+            control = diffrax.StepTo(ts=at)
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(_velocity),
+            diffrax.Tsit5() if self.solver is None else self.solver,
+            t0=begin,
+            t1=end,
+            dt0=None,
+            y0=(x, jnp.zeros((), x.dtype)),
+            args=(self.field, probe),
+            stepsize_controller=control,
+            adjoint=self.adjoint or diffrax.RecursiveCheckpointAdjoint(),
+            max_steps=self.num_steps or _MOST_STEPS,
+            throw=False,
+        )
+        arrived = solution.result == diffrax.RESULTS.successful
+        value, log_det = jax.tree.map(lambda path: path[-1], solution.ys)
+        return (
+            jnp.where(arrived, value, jnp.nan),
+            jnp.where(arrived, log_det, jnp.nan),
+        )
+
+
+_MOST_STEPS = 1024
+
+
+def _velocity(time: Array, state: tuple[Array, Array], args: Any) -> Any:
+    """The velocity of a vector and of its log-determinant."""
+    (x, _), (field, probe) = state, args
+    velocity, push = jax.linearize(lambda x: field(jnp.append(x, time)), x)
+    if velocity.shape != x.shape:
+        raise ShapeError(
+            f"ContinuousFlowTransform: the field takes {x.shape[0]} components and the "
+            f"time, and must give as many velocities; it gives shape {velocity.shape}.",
+            value=velocity.shape,
+        )
+    if probe is None:
+        return velocity, jnp.trace(jax.vmap(push)(jnp.eye(x.shape[0], dtype=x.dtype)))
+    return velocity, probe @ push(probe)
+
+
+def check_solver(
+    *, solver: Any, num_steps: Any, rtol: Any, atol: Any, adjoint: Any
+) -> dict[str, Any]:
+    """How `ContinuousFlowTransform` is to solve.
+
+    Raises:
+        MissingPackageError: Diffrax is not installed.
+        ArgumentError: A number is out of range.
+        ArgumentTypeError: The solver or the adjoint is none of Diffrax.
+    """
+    diffrax = _diffrax()
+    for name, value, kind in (
+        ("solver", solver, diffrax.AbstractSolver),
+        ("adjoint", adjoint, diffrax.AbstractAdjoint),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise ArgumentTypeError(
+                f"{name} must be one of Diffrax, got {value!r}.",
+                value=value,
+                hint=f"Give an instance of a subclass of diffrax.{kind.__name__}.",
+            )
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not isinstance(value, int | float) or not 0 < value < 1:
+            raise ArgumentError(
+                f"{name} must be between 0 and 1, got {value!r}.", value=value
+            )
+    if num_steps is not None:
+        num_steps = as_count("num_steps", num_steps)
+    return {
+        "solver": solver,
+        "num_steps": num_steps,
+        "rtol": float(rtol),
+        "atol": float(atol),
+        "adjoint": adjoint,
+    }
+
+
+def _diffrax() -> Any:
+    try:
+        import diffrax
+    except ImportError:
+        raise MissingPackageError(
+            "continuous flows need the package `diffrax`.",
+            value="diffrax",
+            hint="Install it: `pip install diffrax`; or use another flow, such as "
+            "autoguide.AutoSplineCouplingNormal.",
+        ) from None
+    return diffrax

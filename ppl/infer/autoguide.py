@@ -6,6 +6,7 @@ from ppl.infer.guides.batched import (
     AutoBatchedLowRankMultivariateNormal,
     AutoBatchedMultivariateNormal,
 )
+from ppl.infer.guides.continuous_flow import AutoContinuousFlow
 from ppl.infer.guides.dais import AutoDAIS, AutoSurrogateLikelihoodDAIS
 from ppl.infer.guides.delta import AutoDelta
 from ppl.infer.guides.flows import (
@@ -28,6 +29,7 @@ __all__ = [
     "AutoBatchedLowRankMultivariateNormal",
     "AutoBatchedMultivariateNormal",
     "AutoContinuous",
+    "AutoContinuousFlow",
     "AutoDAIS",
     "AutoDelta",
     "AutoDiagonalNormal",

@@ -8,7 +8,8 @@ from scipy.stats import genpareto, multivariate_normal
 
 from ppl._errors import EngineError
 from ppl._psis import generalized_pareto, pareto_smoothed
-from ppl.infer.engine.low_rank_normal import LowRankNormal, histories
+from ppl._pytree import pytree
+from ppl.infer.engine.low_rank_normal import LowRankNormal, histories, updated
 from ppl.infer.engine.pathfinder import Evaluator, Points, draw, find_path, resample
 
 
@@ -47,30 +48,143 @@ def normal_target(mean, covariance):
 # --- one path -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("dim", "history", "tolerance"), [(1, 6, 1e-9), (5, 40, 0.02), (40, 200, 0.1)]
-)
-def test_normal_target_is_found(dim, history, tolerance):
-    """Mean and covariance in units of the scales; a few inexact steps do not tell all.
-
-    The log evidence is 0, and the ELBO less by the divergence.
-    """
+@pytest.mark.parametrize("dim", [1, 5, 40])
+def test_normal_target_is_found(dim):
+    """Mean and covariance in units of the scales. The log evidence is 0."""
     mean, covariance = correlated(dim)
-    path = find_path(
-        normal_target(mean, covariance),
-        rng().uniform(-2, 2, dim),
-        rng(),
-        history=history,
-        elbo_draws=400,
-        max_iterations=500,
-    )
+    path = find_path(normal_target(mean, covariance), rng().uniform(-2, 2, dim), rng())
     spread = np.sqrt(np.diag(covariance))
     found = path.normal
     scaled = (found.covariance - covariance) / np.outer(spread, spread)
-    assert np.abs((found.location - mean) / spread).max() < min(tolerance, 1e-3)
-    assert np.abs(scaled).max() < tolerance
-    assert path.elbo == pytest.approx(0.0, abs=2 * tolerance)
-    assert path.elbo == path.elbos.max()
+    assert np.abs((found.location - mean) / spread).max() < 0.02
+    assert np.abs(scaled).max() < 0.05
+    assert path.elbo == pytest.approx(0.0, abs=0.02)
+    assert path.elbo == path.refined.max()
+
+
+# --- correlated targets, and the peer -------------------------------------------------
+
+
+@pytree
+class Normal:
+    """In 20 dimensions; neighbours, or all, have a correlation of 0.95."""
+
+    precision: jax.Array
+
+    @classmethod
+    def of(cls, covariance):
+        return cls(jnp.asarray(np.linalg.inv(covariance)))
+
+    def __call__(self, position):
+        _, log_det = jnp.linalg.slogdet(self.precision / (2 * jnp.pi))
+        return 0.5 * (log_det - (position - 1) @ self.precision @ (position - 1))
+
+    def value_and_grad(self, position):
+        return jax.value_and_grad(self)(position)
+
+
+@pytree
+class Logistic:
+    """A regression on 20 correlated columns."""
+
+    x: jax.Array
+    y: jax.Array
+
+    def __call__(self, position):
+        return (
+            -jnp.logaddexp(0.0, -self.y * (self.x @ position)).sum()
+            - position @ position / 8
+        )
+
+    def value_and_grad(self, position):
+        return jax.value_and_grad(self)(position)
+
+
+EVEN = np.where(np.eye(20), 1.0, 0.95)
+APART = np.abs(np.subtract.outer(np.arange(20), np.arange(20)))
+
+
+def correlated_target(name):
+    if name == "logistic":
+        x = rng(1).multivariate_normal(np.zeros(20), EVEN, size=200)
+        p = 1 / (1 + np.exp(-x @ rng(2).normal(size=20)))
+        return Logistic(jnp.asarray(x), jnp.where(rng(3).random(200) < p, 1.0, -1.0))
+    spread = np.exp(rng(4).normal(size=20))
+    many = {
+        "even": EVEN,
+        "scaled": EVEN * np.outer(spread, spread),
+        "chain": 0.95**APART,
+    }
+    return Normal.of(many[name])
+
+
+MORE = ["even", "scaled", "logistic"]
+
+
+def judged(target, drawn, logq):
+    return float((jax.vmap(target)(jnp.asarray(drawn)) - logq).mean())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["even", "scaled", "chain"])
+def test_correlated_normal_targets_are_found_in_either_precision(name, dtype, x64):
+    """In float32 the climb ends before its steps have told of all directions."""
+    target = correlated_target(name)
+    evaluate = Evaluator(target, np.dtype(dtype))
+    tolerance = max(float(np.finfo(dtype).eps), 1e-12)
+    for start in range(3):
+        begin = rng(start).uniform(-2, 2, 20)
+        path = find_path(evaluate, begin, rng(9), tolerance=tolerance)
+        drawn = path.normal.transform(rng(5).normal(size=(2000, 20)))
+        assert judged(target, *drawn) == pytest.approx(0.0, abs=0.1)
+        root = np.linalg.cholesky(np.asarray(target.precision))
+        white = root.T @ path.normal.covariance @ root
+        assert np.linalg.eigvalsh(white) == pytest.approx(np.ones(20), abs=0.6)
+        assert root.T @ (path.normal.location - 1) == pytest.approx(
+            np.zeros(20), abs=0.1
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["chain"] + [pytest.param(n, marks=pytest.mark.slow) for n in MORE]
+)
+def test_the_approximation_is_no_worse_than_blackjaxs(name, x64):
+    pytest.importorskip("blackjax")
+    from blackjax.vi import pathfinder
+
+    target = correlated_target(name)
+    evaluate = Evaluator(target, np.dtype(np.float64))
+    for start in range(2):
+        begin = rng(start).uniform(-2, 2, 20)
+        path = find_path(evaluate, begin, rng(9))
+        ours = judged(target, *path.normal.transform(rng(5).normal(size=(2000, 20))))
+        found, _ = pathfinder.approximate(
+            jax.random.key(start), target, jnp.asarray(begin), maxiter=100, ftol=1e-12
+        )
+        drawn = pathfinder.sample(jax.random.key(5), found, 2000)
+        assert ours > judged(target, *drawn) - 0.1
+
+
+def test_beyond_500_coordinates_the_path_alone_tells():
+    covariance = np.eye(501)
+    path = find_path(normal_target(np.ones(501), covariance), np.zeros(501), rng())
+    assert len(path.refined) == 1
+    assert path.elbo == pytest.approx(0.0, abs=0.1)
+
+
+def test_updates_are_those_of_bfgs():
+    mean, covariance = correlated(6)
+    precision = np.linalg.inv(covariance)
+    values, vectors = np.linalg.eigh(precision)
+    whole = updated(np.eye(6), vectors.T, vectors.T * values[:, None])
+    assert whole == pytest.approx(covariance)  # conjugate steps tell all
+    steps = rng().normal(size=(3, 6))
+    dense = np.eye(6)
+    for step in steps:
+        left = np.eye(6) - np.outer(step, precision @ step) / (step @ precision @ step)
+        dense = left @ dense @ left.T + np.outer(step, step) / (step @ precision @ step)
+    assert updated(np.eye(6), steps, steps @ precision) == pytest.approx(dense)
+    assert (updated(np.eye(6), steps, -steps) == np.eye(6)).all()
 
 
 def test_little_memory_is_enough_for_a_few_stretched_directions():

@@ -21,7 +21,10 @@ NORMALS = [
     "AutoBatchedMultivariateNormal",
     "AutoBatchedLowRankMultivariateNormal",
 ]
-FLOWS = ["AutoIAFNormal", "AutoBNAFNormal", "AutoSplineCouplingNormal"]
+FLOWS = [
+    *("AutoIAFNormal", "AutoBNAFNormal", "AutoSplineCouplingNormal"),
+    "AutoContinuousFlow",
+]
 POINTS = ["AutoDelta", "AutoLaplaceApproximation"]
 ANNEALED = ["AutoDAIS", "AutoSurrogateLikelihoodDAIS"]
 ALL = [*NORMALS, *FLOWS, *POINTS, *ANNEALED]

@@ -23,6 +23,7 @@ from tests.infer.guides import (
     log_weights,
     made,
     moved,
+    some,
     started,
 )
 
@@ -165,6 +166,23 @@ def test_a_flow_beats_mean_field():
     flow = autoguide.AutoSplineCouplingNormal(banana, **options)
     plain = divergence(banana, autoguide.AutoDiagonalNormal(banana), 1000, 1e-2)
     assert -0.05 < divergence(banana, flow, 1000, 1e-2) < 0.5 * plain
+    flow = autoguide.AutoContinuousFlow(banana, num_steps=4, init_scale=0.5)
+    assert -0.05 < divergence(banana, flow, 1000, 1e-2) < 0.6 * plain
+
+
+@pytest.mark.slow
+def test_a_fit_by_probes_beats_mean_field_and_is_judged_exactly():
+    probed, exact = (
+        autoguide.AutoContinuousFlow(banana, divergence=d, init_scale=0.5)
+        for d in ("hutchinson", "exact")
+    )
+    plain = divergence(banana, autoguide.AutoDiagonalNormal(banana), 2000)
+    svi = SVI(banana, probed, ppl.optim.Adam(5e-3), Trace_ELBO(num_particles=8))
+    found = svi.run(0, 2000, progress_bar=False)
+    off = -log_weights(banana, exact, found.params, count=2000).mean()
+    assert -0.05 < off < 0.7 * plain
+    posterior = SVI(banana, exact, ppl.optim.Adam(1.0), Trace_ELBO()).posterior(found)
+    assert posterior.attrs["pareto_k"] < 0.7
 
 
 @pytest.mark.slow
@@ -248,8 +266,9 @@ def test_equal_guides_compile_nothing_in_a_second_run(name):
     assert not np.allclose(first["a"], second["a"])
 
 
-def test_a_flow_serves_neutra():
-    guide = autoguide.AutoSplineCouplingNormal(regression)
+@some("AutoSplineCouplingNormal", later=["AutoContinuousFlow"])
+def test_a_flow_serves_neutra(name):
+    guide = made(name, regression)
     params = moved(guide, Y)
     guide.setup(Y)
     neutra = NeuTraReparam(guide, params)

@@ -1,7 +1,9 @@
 """Flows and their networks: who sees whom, bijections, and weights that are leaves."""
 
+import sys
 from functools import partial
 
+import diffrax
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import pytest
 
 import ppl.distributions as dist
 from ppl import nn
+from ppl._errors import MissingPackageError
 from ppl.distributions import flows
 from ppl.distributions import transforms as t
 
@@ -34,6 +37,12 @@ def coupling():
     return flows.SplineCouplingTransform(net, 2, count_bins=5, bound=2.0)
 
 
+def continuous(probe=None, **options):
+    net = nn.MLP(SIZE + 1, [6], SIZE, jnp.tanh, key=KEY)
+    net = jax.tree.map(lambda w: w + jax.random.normal(KEY, w.shape), net)
+    return flows.ContinuousFlowTransform(net, probe, **options)
+
+
 FLOWS = [
     pytest.param(autoregressive, id="inverse autoregressive"),
     pytest.param(
@@ -44,6 +53,7 @@ FLOWS = [
     pytest.param(partial(block, "normal"), id="block neural, residual"),
     pytest.param(partial(block, "gated"), id="block neural, gated"),
     pytest.param(coupling, id="spline coupling"),
+    pytest.param(partial(continuous, rtol=1e-10, atol=1e-10), id="continuous"),
 ]
 
 
@@ -55,7 +65,7 @@ def test_a_flow_is_a_bijection_with_its_determinant(make, x64):
     @jax.jit
     def computed(flow, x):
         y, log_det = flow.forward_and_log_det(x)
-        jacobian = jax.vmap(jax.jacfwd(flow))(x)
+        jacobian = jax.vmap(jax.jacrev(flow))(x)
         return y, log_det, jacobian, *flow.inverse_and_log_det(y)
 
     y, log_det, jacobian, back, log_det_back = computed(flow, x)
@@ -67,7 +77,10 @@ def test_a_flow_is_a_bijection_with_its_determinant(make, x64):
     assert not np.allclose(y, x, atol=0.1)
 
 
-@pytest.mark.parametrize("make", [autoregressive, block, coupling])
+@pytest.mark.parametrize(
+    "make",
+    [autoregressive, block, coupling, pytest.param(continuous, marks=pytest.mark.slow)],
+)
 def test_in_float32_with_gradients_in_the_weights(make):
     flow = make()
     base = dist.Normal(jnp.zeros(SIZE)).to_event(1)
@@ -83,7 +96,7 @@ def test_in_float32_with_gradients_in_the_weights(make):
     for slope in jax.tree.leaves(slopes):
         assert np.isfinite(slope).all()
     assert any((slope != 0).any() for slope in jax.tree.leaves(slopes))
-    np.testing.assert_allclose(flow.inv.inv(y), flow(y))
+    np.testing.assert_allclose(flow.inv.inv(y), flow(y), rtol=1e-5)
     x = dist.TransformedDistribution(base, flow).sample(KEY, (5,))
     assert x.shape == (5, SIZE)
 
@@ -167,6 +180,76 @@ def test_flows_compose():
     assert np.isfinite(d.log_prob(x)).all()
 
 
+def test_probes_give_the_divergence_in_the_mean(x64):
+    """Of all vectors of signs the mean of e e^T is the identity, so it is exact."""
+    signs = np.array(np.meshgrid(*[[-1.0, 1.0]] * SIZE)).reshape(SIZE, -1).T
+    x = np.random.default_rng(0).normal(size=SIZE)
+    exact, probed = continuous(num_steps=3), continuous(signs, num_steps=3)
+
+    @jax.jit
+    def both_ways(flow, x):
+        return flow.forward_and_log_det(x), flow.inverse_and_log_det(x)
+
+    many = both_ways(probed, np.tile(x, (len(signs), 1)))
+    for (value, log_det), (values, estimates) in zip(
+        both_ways(exact, x), many, strict=True
+    ):
+        np.testing.assert_allclose(values, np.tile(value, (len(signs), 1)))
+        np.testing.assert_allclose(estimates.mean(), log_det, rtol=1e-10)
+        assert estimates.std() > 0.1
+
+
+def test_more_steps_come_nearer_and_a_solve_that_gives_up_is_not_a_number(x64):
+    x = np.random.default_rng(0).normal(size=SIZE)
+    truth = np.append(*continuous(rtol=1e-10, atol=1e-10).forward_and_log_det(x))
+    off = [
+        abs(np.append(*continuous(num_steps=n).forward_and_log_det(x)) - truth).max()
+        for n in (2, 4)
+    ]
+    assert off[0] > 10 * off[1]  # of fifth order
+    stiff = flows.ContinuousFlowTransform(lambda x: -1e6 * x[:-1])
+    value, log_det = stiff.forward_and_log_det(x)
+    assert np.isnan(value).all()
+    assert np.isnan(log_det)
+
+
+@pytest.mark.slow
+def test_adjoints_agree(x64):
+    x = np.random.default_rng(0).normal(size=SIZE)
+    tight = {"rtol": 1e-9, "atol": 1e-9}
+
+    @jax.jit
+    @jax.grad
+    def slopes(flow):
+        y, log_det = flow.forward_and_log_det(x)
+        return jnp.sum(y**2) + log_det
+
+    by_default = slopes(continuous(**tight))
+    backwards = slopes(continuous(**tight, adjoint=diffrax.BacksolveAdjoint()))
+    for ours, theirs in zip(
+        *map(jax.tree.leaves, (by_default, backwards)), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_without_diffrax_the_error_tells_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffrax", None)
+    with pytest.raises(MissingPackageError, match="pip install diffrax") as error:
+        continuous()
+    assert error.value.value == "diffrax"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_steps": 0}, {"rtol": 0.0}, {"atol": "small"}, {"solver": "tsit5"}]
+    + [{"adjoint": diffrax.Tsit5()}],
+)
+def test_solvers_out_of_range_are_named(options):
+    (option,) = options
+    with pytest.raises((ValueError, TypeError), match=option):
+        continuous(**options)
+
+
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="3 hidden units cannot tell 4"):
         nn.AutoregressiveNN(4, [3], key=KEY)
@@ -181,3 +264,6 @@ def test_mistakes_are_named():
     short = flows.SplineCouplingTransform(nn.MLP(1, [], 4, key=KEY), 1)
     with pytest.raises(ValueError, match="need 23 numbers, and .* gives 4"):
         short(np.ones(2))
+    flat = flows.ContinuousFlowTransform(nn.MLP(3, [], 3, key=KEY))
+    with pytest.raises(ValueError, match="2 components .* gives shape \\(3,\\)"):
+        flat(np.ones(2))

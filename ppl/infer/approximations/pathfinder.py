@@ -37,9 +37,10 @@ def pathfinder(
 
     Zhang, Carpenter, Gelman, Vehtari, "Pathfinder: Parallel quasi-Newton variational
     inference" (JMLR 23(306), 2022). L-BFGS climbs from several points; the best normal
-    approximation on each path is kept. Draws are of the mixture of these, each path
-    with the share that its importance ratios give it, and four times as many as are
-    wanted: these are resampled by Pareto-smoothed weights.
+    approximation on each path is kept. Up to 500 coordinates it then learns from the
+    gradients at its draws of directions that the climb did not take. Draws are of the
+    mixture of these, each path with the share that its importance ratios give it, and
+    four times as many as are wanted: these are resampled by Pareto-smoothed weights.
 
     Args:
         model: A function with sample statements; its latent sites are continuous.
@@ -50,9 +51,9 @@ def pathfinder(
         resample: Whether draws are resampled by their importance. Without it
             `sample_stats["log_weight"]` has the weights.
         max_iterations: Steps of each climb at most.
-        history: Steps that the inverse Hessian remembers. Where coordinates are
+        history: Steps that the inverse Hessian remembers. Beyond 500 coordinates,
             strongly correlated, as many as there are coordinates do better.
-        elbo_draws: Draws that judge each approximation.
+        elbo_draws: Draws that judge each approximation on a path.
         init_strategy: Where the climbs begin.
         **kwargs: Keyword arguments of the model.
 

@@ -98,7 +98,7 @@ class RenyiELBO(ELBO):
             through = self.alpha + (1 - self.alpha) * weight
             again = dataclasses.replace(runs, rng_key=key)
             first = again.guided()
-            guide = again.held(first, partial(_damped, through))
+            guide = again.scoreless(first, partial(_damped, through))
             model = again.modelled(guide)
             return jnp.sum(scale * weight * _log_weight(model, guide)[0])
 

@@ -78,25 +78,29 @@ class Runs:
         guide = self.guided()
         return Pair(self.modelled(guide), guide)
 
-    def held(self, guide: Sites, value_of: Callable[[Sample], Array]) -> Sites:
-        """The guide once more, its params without a derivative, at given values.
+    def scoreless(
+        self, guide: Sites, value_of: Callable[[Sample], Array] | None = None
+    ) -> Sites:
+        """The guide's sites, without the score of its draws.
 
-        The log densities then depend on the params through the values alone. What a
-        guide computes from its draws, a `Delta`, is computed again.
+        Log densities of draws depend on the params through the values alone. The rest,
+        factors and what a guide computes from its draws, a `Delta`, keeps all of its
+        derivative: only a score has mean zero.
 
         Args:
             guide: Its first run.
-            value_of: The value of a latent site of that run.
+            value_of: Another value of a draw of that run, if it is to have one.
         """
-        given = {
-            name: dataclasses.replace(site, value=value_of(site))
-            if isinstance(site, Sample)
-            else site
-            for name, site in guide.items()
-            if isinstance(site, PlateEntry) or (is_draw(site) and not is_point(site))
-        }
+        drawn = {n: s for n, s in draws_of(guide).items() if not is_point(s)}
+        given = {n: s for n, s in guide.items() if isinstance(s, PlateEntry)} | drawn
+        if value_of is not None:
+            for name, site in drawn.items():
+                given[name] = dataclasses.replace(site, value=value_of(site))
+            with replay(trace=given):
+                guide = self.guided()
         with replay(trace=given):
-            return self.guided(jax.lax.stop_gradient(dict(self.params)))
+            still = self.guided(jax.lax.stop_gradient(dict(self.params)))
+        return {**guide, **{name: still[name] for name in drawn}}
 
 
 def run_pair(

@@ -72,7 +72,7 @@ class Trace_ELBO(AbstractParticles):
         check_differentiable(guide)
         ran = guide
         if self.estimator == "stl":
-            guide = runs.held(guide, lambda site: site.value)
+            guide = runs.scoreless(guide)
         if self.multi_sample_guide:
             model, mutable = self._several(runs, guide)
         else:

@@ -54,20 +54,41 @@ def histories(
         else:
             step, change = position - before[0], before[1] - gradient
             if step @ change > LEAST_CURVATURE * (change @ change):
-                diagonal = _updated(diagonal, step, change)
+                diagonal = _diagonal(diagonal, step, change)
                 pairs.append((step, change))
         before = position, gradient
         both = np.array(pairs).reshape(len(pairs), 2, len(position))
         yield History(diagonal, both[:, 0], both[:, 1])
 
 
-def _updated(diagonal: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+def _diagonal(diagonal: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
     """The diagonal of the BFGS update of a diagonal (Gilbert, Lemaréchal, 1989)."""
     bend = step @ change
     a, c = change @ (diagonal * change), step @ (step / diagonal)
     inverse = a / diagonal + change**2 - (a / c) * (step / diagonal) ** 2
     new = np.divide(bend, inverse, out=diagonal.copy(), where=inverse > 0)
     return np.where(np.isfinite(new) & (new > 0), new, diagonal)
+
+
+def updated(inverse: np.ndarray, steps: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """A dense inverse Hessian, (dim, dim), after a BFGS update for each step.
+
+    A step along which the density does not curve downwards is left out.
+
+    Args:
+        inverse: Before, symmetric.
+        steps: (pairs, dim).
+        changes: What each did to the gradient of minus the log density, likewise.
+    """
+    inverse = inverse.copy()
+    for step, change in zip(steps, changes, strict=True):
+        bend = step @ change
+        if bend > LEAST_CURVATURE * (change @ change):
+            moved, unit = inverse @ change, step / bend
+            crossed = np.outer(moved, unit)
+            inverse += (bend + change @ moved) * np.outer(unit, unit)
+            inverse -= crossed + crossed.T
+    return inverse
 
 
 @dataclass(frozen=True)
@@ -115,6 +136,17 @@ class LowRankNormal:
         except np.linalg.LinAlgError:
             pass
         return cls(position + move, scale, outer[:, :0], np.empty((0, 0)))
+
+    @classmethod
+    def dense(cls, location: np.ndarray, covariance: np.ndarray) -> LowRankNormal:
+        """Of any covariance, (dim, dim).
+
+        Raises:
+            numpy.linalg.LinAlgError: The covariance is not positive definite.
+        """
+        scale = np.sqrt(np.diag(covariance))
+        factor = np.linalg.cholesky(covariance / np.outer(scale, scale))
+        return cls(location, scale, np.eye(len(scale)), factor)
 
     @property
     def dim(self) -> int:

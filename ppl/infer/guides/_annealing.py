@@ -86,9 +86,9 @@ class Annealing(NamedTuple):
             momentum = kept * kicked + jnp.sqrt(1.0 - kept**2) * new
             return (place, momentum, gain), None
 
-        carry = start, fresh[0], jnp.zeros(start.shape[:-1], start.dtype)
-        steps = betas, rates, jnp.roll(fresh, -1, 0)  # after the last none is needed
-        (end, _, gain), _ = jax.lax.scan(step, carry, steps)
+        # What the last step is given is not used, so the first momentum is of that.
+        carry = start, fresh[-1], jnp.zeros(start.shape[:-1], start.dtype)
+        (end, _, gain), _ = jax.lax.scan(step, carry, (betas, rates, fresh))
         return end, gain
 
 
@@ -119,7 +119,7 @@ def declared(options: Mapping[str, Any], prefix: str, batch: Shape, dim: int) ->
 
     def one(what: str, value: float, end: Shape, constraint: Any) -> Array:
         init = jnp.full((*batch, *end), value)
-        return param(f"{prefix}_{what}", init, constraint=constraint)
+        return jnp.asarray(param(f"{prefix}_{what}", init, constraint=constraint))
 
     rates, shares = constraints.interval(0.0, most), constraints.unit_interval
     positive = constraints.positive

@@ -90,7 +90,13 @@ class AutoContinuous(AutoGuide):
             name = self._called(what)
             found[name] = param(name, init, constraint=constraint)
         name, infer = f"_{self.prefix}_latent", {"is_auxiliary": True}
-        return sample(name, self._law(prototype, found), infer=infer)
+        return sample(name, self._performed(prototype, found), infer=infer)
+
+    def _performed(
+        self, prototype: Prototype, params: Mapping[str, Any]
+    ) -> Distribution:
+        """The law of the vector in a run; performs what else it depends on."""
+        return self._law(prototype, params)
 
     def _at(self, site: Sample, begun: dict[str, Array], place: Place) -> Array:
         bijector = biject_to(site.fn.support)

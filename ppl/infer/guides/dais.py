@@ -37,12 +37,13 @@ class AbstractAnnealed(AutoContinuous):
     """A guide that draws from a normal distribution and then follows a density.
 
     The bound that it gives is one of annealed importance sampling, so with more steps
-    it comes nearer to the log evidence. Where the steps end depends on the params, so
-    estimators that leave out the score of the draws (sticking the landing) are biased
-    here. Its params are those of the normal,
+    it comes nearer to the log evidence. Its params are those of the normal,
     `auto_z_0_loc` and `auto_z_0_scale` or `auto_z_0_scale_tril`, and those of the
     steps: `auto_eta0` and `auto_eta_coeff` (step sizes), `auto_gamma` (how much
     momentum is kept), `auto_beta_increments` (temperatures) and `auto_mass_matrix`.
+    The masses are the variances of the momenta, as in the papers; NumPyro takes them
+    for standard deviations, so that its bounds are others, and lower where many steps
+    are taken, unless they are one.
     """
 
     needs_whole_model = True

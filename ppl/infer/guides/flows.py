@@ -3,129 +3,25 @@
 from __future__ import annotations
 
 import functools
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ppl._counts import as_count
-from ppl._errors import ModelError
 from ppl._pytree import replace
-from ppl._typing import Array, ArrayLike, Key, Model, Shape
-from ppl.distributions import constraints
-from ppl.distributions.distribution import Distribution, distribution
+from ppl._typing import Key, Model
 from ppl.distributions.flows import (
     BlockNeuralAutoregressiveTransform,
     InverseAutoregressiveTransform,
     SplineCouplingTransform,
 )
-from ppl.distributions.normal import Normal
-from ppl.distributions.transforms import (
-    AffineTransform,
-    ComposeTransform,
-    PermuteTransform,
-    Transform,
-)
-from ppl.infer.guides._continuous import AutoContinuous, Declared
-from ppl.infer.guides._prototype import Prototype
+from ppl.distributions.transforms import Transform
+from ppl.infer.guides._flow import AbstractFlow, lengths
 from ppl.infer.guides.base import check_scale
 from ppl.infer.initialization import init_to_uniform
 from ppl.nn import MLP, AutoregressiveNN, BlockNeuralAutoregressiveNN
-
-
-@distribution
-class Pushed(Distribution):
-    """The law of what a transform makes of draws of a vector.
-
-    It remembers the last draw, with its density, for inverting a flow is slow.
-    """
-
-    base_dist: Distribution
-    transform: Transform
-    support = constraints.real_vector
-    has_rsample = True
-
-    @property
-    def batch_shape(self) -> Shape:
-        return ()
-
-    @property
-    def event_shape(self) -> Shape:
-        return self.base_dist.event_shape
-
-    def sample(self, key: Key, sample_shape: Shape = ()) -> Array:
-        noise = self.base_dist.sample(key, sample_shape)
-        value, log_det = self.transform.forward_and_log_det(noise)
-        drawn = value, self.base_dist.log_prob(noise) - log_det
-        object.__setattr__(self, "_drawn", drawn)
-        return value
-
-    def log_prob(self, value: ArrayLike) -> Array:
-        drawn = self.__dict__.get("_drawn")
-        if drawn is not None and drawn[0] is value:
-            return drawn[1]
-        noise, log_det = self.transform.inverse_and_log_det(value)
-        return self.base_dist.log_prob(noise) + log_det
-
-
-class AbstractFlow(AutoContinuous):
-    """A guide whose vector is normal noise, bent by networks, then scaled and shifted.
-
-    Its params are those of the networks, and `auto_loc` and `auto_scale`,
-    (latent_dim,), which are applied last.
-    """
-
-    network_name = "arn"
-    least_dim = 2
-
-    @abstractmethod
-    def _network(self, size: int, key: Key) -> Any:
-        """One network with initial weights, for vectors of that size."""
-
-    @abstractmethod
-    def _bend(self, network: Any, size: int) -> Transform:
-        """What a network makes of a vector."""
-
-    @abstractmethod
-    def _order(self, size: int) -> np.ndarray:
-        """How elements change places from one network to the next."""
-
-    def _names(self) -> list[str]:
-        count = self.options["num_flows"]
-        return [f"{self.network_name}__{i}$params" for i in range(count)]
-
-    def _declared(self, prototype: Prototype) -> dict[str, Declared]:
-        size = prototype.density.layout.size
-        if size < self.least_dim:
-            raise ModelError(
-                f"the model has {size} unconstrained value, and {type(self).__name__} "
-                f"needs {self.least_dim}: there is nothing to make others from.",
-                value=size,
-                hint="Use AutoBNAFNormal or AutoDiagonalNormal.",
-            )
-        network = functools.partial(self._network, size)
-        scale = jnp.full(size, self.options["init_scale"])
-        return {
-            **{name: Declared(network) for name in self._names()},
-            "loc": Declared(self._beginning(prototype)),
-            "scale": Declared(scale, constraints.softplus_positive),
-        }
-
-    def _law(self, prototype: Prototype, params: Mapping[str, Any]) -> Distribution:
-        base = Normal(jnp.zeros(prototype.density.layout.size), 1.0).to_event(1)
-        return Pushed(base, self.get_transform(params))
-
-    def get_transform(self, params: Mapping[str, Any]) -> Transform:
-        loc, scale = (jnp.asarray(params[self._called(n)]) for n in ("loc", "scale"))
-        parts: list[Transform] = []
-        for name in self._names():
-            if parts:
-                parts.append(PermuteTransform(self._order(len(loc))))
-            parts.append(self._bend(params[self._called(name)], len(loc)))
-        return ComposeTransform((*parts, AffineTransform(loc, scale)))
 
 
 class AutoIAFNormal(AbstractFlow):
@@ -168,7 +64,7 @@ class AutoIAFNormal(AbstractFlow):
             num_flows=as_count("num_flows", num_flows),
             hidden_dims=None
             if hidden_dims is None
-            else _lengths("hidden_dims", hidden_dims),
+            else lengths("hidden_dims", hidden_dims),
             skip_connections=bool(skip_connections),
             nonlinearity=_activation(nonlinearity),
             init_scale=check_scale(init_scale),
@@ -189,9 +85,6 @@ class AutoIAFNormal(AbstractFlow):
     def _bend(self, network: Any, size: int) -> Transform:
         del size
         return InverseAutoregressiveTransform(network)
-
-    def _order(self, size: int) -> np.ndarray:
-        return np.arange(size)[::-1]
 
 
 class AutoBNAFNormal(AbstractFlow):
@@ -230,7 +123,7 @@ class AutoBNAFNormal(AbstractFlow):
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             num_flows=as_count("num_flows", num_flows),
-            hidden_factors=_lengths("hidden_factors", hidden_factors),
+            hidden_factors=lengths("hidden_factors", hidden_factors),
             init_scale=check_scale(init_scale),
         )
 
@@ -242,9 +135,6 @@ class AutoBNAFNormal(AbstractFlow):
     def _bend(self, network: Any, size: int) -> Transform:
         del size
         return BlockNeuralAutoregressiveTransform(network)
-
-    def _order(self, size: int) -> np.ndarray:
-        return np.arange(size)[::-1]
 
 
 class AutoSplineCouplingNormal(AbstractFlow):
@@ -287,7 +177,7 @@ class AutoSplineCouplingNormal(AbstractFlow):
             prefix=prefix,
             init_loc_fn=init_loc_fn,
             num_flows=as_count("num_flows", num_flows),
-            hidden_dims=_lengths("hidden_dims", hidden_dims),
+            hidden_dims=lengths("hidden_dims", hidden_dims),
             count_bins=as_count("count_bins", count_bins),
             bound=check_scale(bound, "bound"),
             init_scale=check_scale(init_scale),
@@ -304,11 +194,6 @@ class AutoSplineCouplingNormal(AbstractFlow):
 
     def _order(self, size: int) -> np.ndarray:
         return np.roll(np.arange(size), size - size // 2)
-
-
-def _lengths(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
-    """Lengths of hidden layers, each a count."""
-    return tuple(as_count(f"each of {name}", size) for size in sizes)
 
 
 def _activation(nonlinearity: Any) -> Callable[[Any], Any]:
