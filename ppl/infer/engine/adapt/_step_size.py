@@ -143,19 +143,26 @@ class OwnRates(NamedTuple):
         """
         return self.draws > 0 and float(np.min(self.rate)) < self.STUCK
 
-    def bound(self, chains: np.ndarray | None = None) -> float:
+    def bound(
+        self, chains: np.ndarray | None = None, *, relieved: bool = False
+    ) -> float:
         """What the mean acceptance counts for at most, for the sake of the worst.
 
         Of very many chains a few are in a narrow place at any time, and come out of it
-        again: they do not count.
+        again: they do not count, unless more than one in 128 gets nowhere at all.
 
         Args:
             chains: Those to look at, bool (chains,); all if None.
+            relieved: Whether chains that get nowhere take smaller steps than others.
         """
         chance = self.CHANCE / min(self.draws, self.MEMORY) ** 0.5
         rates = np.atleast_1d(self.rate)
         rates = np.sort(rates if chains is None else rates[chains])
-        return float(rates[len(rates) // self.CROWD]) + self.MARGIN + chance
+        worst = rates[len(rates) // self.CROWD]
+        nowhere = rates[len(rates) // (4 * self.CROWD)]
+        if nowhere < self.STUCK and not relieved:
+            worst = nowhere
+        return float(worst) + self.MARGIN + chance
 
 
 class Relief(NamedTuple):

@@ -204,7 +204,7 @@ class Windows(AbstractAdaptation):
         own = a.rates.update(rates, n, diverged)
         if self.adapt_step_size:
             common = a.relief.common if a.together else np.ones_like(rates, bool)
-            pooled = min(float(rates[common].mean()), own.bound(common))
+            pooled = min(float(rates[common].mean()), own.bound(common, relieved=True))
             pooled -= own.toll(self.target_accept)
             learner = learner.update(pooled if a.together else rates)
             if a.together:
