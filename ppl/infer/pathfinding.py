@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._errors import ArgumentError
-from ppl.infer.engine.pathfinder import Evaluator, find_path, resample
+from ppl.infer.engine.evaluator import Evaluator
+from ppl.infer.engine.pathfinder import find_path, resample
 from ppl.infer.initialization import (
     AbstractInitStrategy,
     as_strategy,

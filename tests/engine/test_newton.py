@@ -16,8 +16,8 @@ from ppl.infer.engine.curvature import (
     normal_draws,
 )
 from ppl.infer.engine.dadvi import FixedBound
+from ppl.infer.engine.evaluator import Evaluator
 from ppl.infer.engine.newton import climb
-from ppl.infer.engine.pathfinder import Evaluator
 
 pytestmark = pytest.mark.usefixtures("x64")
 

@@ -9,8 +9,9 @@ from scipy.stats import genpareto, multivariate_normal
 from ppl._errors import EngineError
 from ppl._psis import generalized_pareto, pareto_smoothed
 from ppl._pytree import pytree
+from ppl.infer.engine.evaluator import Evaluator, Points
 from ppl.infer.engine.low_rank_normal import LowRankNormal, histories, updated
-from ppl.infer.engine.pathfinder import Evaluator, Points, draw, find_path, resample
+from ppl.infer.engine.pathfinder import draw, find_path, resample
 
 
 def rng(seed=0):

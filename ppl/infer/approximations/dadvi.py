@@ -21,8 +21,8 @@ from ppl.infer.approximations.summit import (
 )
 from ppl.infer.engine.curvature import Draws, balanced_noise, normal_draws
 from ppl.infer.engine.dadvi import FixedBound
+from ppl.infer.engine.evaluator import Evaluator
 from ppl.infer.engine.newton import climb
-from ppl.infer.engine.pathfinder import Evaluator
 from ppl.infer.initialization import init_to_uniform
 from ppl.layout import Layout
 from ppl.posterior import Posterior

@@ -27,7 +27,7 @@ from ppl.infer.approximations.summit import (
     session_dtype,
 )
 from ppl.infer.engine.curvature import balanced_noise
-from ppl.infer.engine.pathfinder import Evaluator
+from ppl.infer.engine.evaluator import Evaluator
 from ppl.infer.initialization import init_to_uniform
 from ppl.infer.sampling import in_order, labelled
 from ppl.posterior import Posterior

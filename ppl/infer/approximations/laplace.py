@@ -14,7 +14,7 @@ from ppl.infer.approximations.summit import (
     find_summit,
     session_dtype,
 )
-from ppl.infer.engine.pathfinder import Evaluator
+from ppl.infer.engine.evaluator import Evaluator
 from ppl.infer.initialization import init_to_uniform
 from ppl.posterior import Posterior
 

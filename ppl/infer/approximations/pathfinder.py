@@ -11,7 +11,8 @@ from ppl._counts import as_count
 from ppl._typing import Model
 from ppl.infer.approximations.results import Task, Weighted, posterior_of
 from ppl.infer.approximations.summit import session_dtype, starts_for
-from ppl.infer.engine.pathfinder import Evaluator, draw, find_path
+from ppl.infer.engine.evaluator import Evaluator
+from ppl.infer.engine.pathfinder import draw, find_path
 from ppl.infer.initialization import init_to_uniform
 from ppl.posterior import Posterior
 

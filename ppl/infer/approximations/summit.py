@@ -20,10 +20,11 @@ from ppl.infer.engine.curvature import (
     matrix_free_draws,
     normal_draws,
 )
+from ppl.infer.engine.evaluator import Evaluator
 from ppl.infer.engine.kernel import Target
 from ppl.infer.engine.low_rank_normal import histories
 from ppl.infer.engine.newton import Highest, climb
-from ppl.infer.engine.pathfinder import Evaluator, Path, climbed, find_path
+from ppl.infer.engine.pathfinder import Path, climbed, find_path
 from ppl.infer.initialization import AbstractInitStrategy
 from ppl.infer.pathfinding import finite_starts
 from ppl.infer.seeding import Words

@@ -91,16 +91,29 @@ class Runs:
             guide: Its first run.
             value_of: Another value of a draw of that run, if it is to have one.
         """
-        drawn = {n: s for n, s in draws_of(guide).items() if not is_point(s)}
-        given = {n: s for n, s in guide.items() if isinstance(s, PlateEntry)} | drawn
         if value_of is not None:
-            for name, site in drawn.items():
-                given[name] = dataclasses.replace(site, value=value_of(site))
-            with replay(trace=given):
-                guide = self.guided()
-        with replay(trace=given):
-            still = self.guided(jax.lax.stop_gradient(dict(self.params)))
-        return {**guide, **{name: still[name] for name in drawn}}
+            moved = {
+                name: dataclasses.replace(site, value=value_of(site))
+                for name, site in _noisy(guide).items()
+            }
+            guide = self._at({**guide, **moved}, self.params)
+        still = self.held(guide)
+        return {**guide, **{name: still[name] for name in _noisy(guide)}}
+
+    def held(self, guide: Sites) -> Sites:
+        """The guide's sites at the draws of a run, its params without a derivative."""
+        return self._at(guide, jax.lax.stop_gradient(dict(self.params)))
+
+    def _at(self, guide: Sites, params: Mapping[str, Any]) -> Sites:
+        """The guide's sites at the draws of a run; what it computes, it computes."""
+        plates = {n: s for n, s in guide.items() if isinstance(s, PlateEntry)}
+        with replay(trace=plates | _noisy(guide)):
+            return self.guided(params)
+
+
+def _noisy(guide: Sites) -> dict[str, Sample]:
+    """Draws of a guide that are no points."""
+    return {n: s for n, s in draws_of(guide).items() if not is_point(s)}
 
 
 def run_pair(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ppl.infer.engine.pathfinder import Evaluator, Points
+from ppl.infer.engine.evaluator import Evaluator, Points
 
 
 @dataclass(frozen=True)

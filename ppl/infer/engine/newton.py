@@ -16,7 +16,7 @@ import numpy as np
 
 from ppl._errors import EngineError
 from ppl.infer.engine.curvature import Hessian
-from ppl.infer.engine.pathfinder import Points
+from ppl.infer.engine.evaluator import Points
 
 _GAIN = 1e-10  # nats
 _ROUNDING = 16  # units of the last digit of the log density

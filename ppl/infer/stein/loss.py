@@ -11,7 +11,6 @@ import jax.numpy as jnp
 
 from ppl._counts import as_count
 from ppl._errors import ArgumentError, ModelError, ShapeError
-from ppl._sites import Sample
 from ppl._typing import Array, Key, Model
 from ppl.infer.elbo import Runs, Sites, terms_of, total
 
@@ -113,7 +112,7 @@ def log_mixture(runs: Runs, drawn: Sites, shared: Params, particles: Params) -> 
 
     def under(member: Params) -> Array:
         other = Runs(runs.rng_key, {**shared, **member}, *_rest(runs))
-        return total(terms_of(other.held(drawn, _value)))
+        return total(terms_of(other.held(drawn)))
 
     densities = jax.vmap(under)(dict(particles))
     return jax.nn.logsumexp(densities) - jnp.log(len(densities))
@@ -145,7 +144,3 @@ def check_members(particles: Params, count: int) -> None:
 
 def _rest(runs: Runs) -> tuple[Any, ...]:
     return runs.model, runs.guide, runs.args, runs.kwargs
-
-
-def _value(site: Sample) -> Any:
-    return site.value
