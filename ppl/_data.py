@@ -76,6 +76,15 @@ def _number_or_nan(entry: Any) -> Any:
     return np.nan if missing else entry
 
 
+def plain_floats(value: Any) -> bool:
+    """Whether a value is a float or an array of floats, so that nothing can be odd."""
+    if isinstance(value, float):
+        return True
+    if not isinstance(value, np.ndarray | np.floating | jax.Array):
+        return False
+    return value.dtype.kind == "f" and not isinstance(value, np.ma.MaskedArray)
+
+
 def no_number(value: Any) -> bool:
     """Whether a value is text, dates or objects."""
     kind = getattr(getattr(value, "dtype", None), "kind", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -17,6 +18,7 @@ from ppl._data import (
     beyond_int32,
     described,
     no_number,
+    plain_floats,
 )
 from ppl._errors import ArgumentTypeError, ModelError, ShapeError
 from ppl._sites import (
@@ -79,7 +81,10 @@ def caller_line() -> str:
         frame = frame.f_back
     if frame is None:
         return ""
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return f"{_basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+_basename = functools.cache(os.path.basename)
 
 
 def _checked_name(name: Any) -> str:
@@ -222,6 +227,8 @@ def _known_in_part(
 
 def as_data(value: Any, name: str) -> Any:
     """Observed data as an array: lists and frames converted, text refused."""
+    if plain_floats(value):
+        return value
     value = as_array(value)
     if no_number(value):
         dtype = getattr(value, "dtype", type(value).__name__)

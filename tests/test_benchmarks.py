@@ -15,12 +15,14 @@ from benchmarks import (
     hlo,
     mean_field,
     rerun,
+    seeds,
     svi,
     throughput,
 )
 from benchmarks.measure import Compilations, compilations, number, table
 from benchmarks.models import PROBLEMS, shuffled
 from benchmarks.sides import PPL, BareGradient, BlackJAX, Sampled, Size, target
+from ppl.infer.engine.adapt._step_size import OwnRates
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
@@ -293,3 +295,11 @@ def test_the_page_has_a_place_for_every_command():
     for name in everything.places():
         assert f"<!-- begin {name} -->" in page
         assert f"<!-- end {name} -->" in page
+
+
+def test_seeds_are_compared_with_and_without_a_toll(capsys):
+    seeds.main(["--model", "eight", "--seeds", "2", "--draws", "50"])
+    told = capsys.readouterr().out
+    assert "| toll 0 " in told
+    assert "| toll 4 " in told
+    assert OwnRates.TOLL == 4
