@@ -152,7 +152,33 @@ class AbstractStein(AbstractFit):
         return Mixed(self.model, self.guide, own, forces.count, forces.points)
 
 
-class SteinVI(AbstractStein):
+class AbstractSteady(AbstractStein):
+    """A fit whose forces are the same in every step."""
+
+    def init(
+        self,
+        rng_key: Any,
+        *args: Any,
+        init_params: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> SVIState:
+        """Where the particles begin; see `SVI.init`.
+
+        Args:
+            rng_key: An int or a JAX key.
+            *args: Arguments of model and guide.
+            init_params: Constrained values of some params to begin at, of each particle
+                one: (num_stein_particles, *shape).
+            **kwargs: Keyword arguments of model and guide.
+
+        Raises:
+            ModelError: Guide and model do not fit together.
+            ArgumentError: All particles begin at the same place.
+        """
+        return self._ready(self._begun(rng_key, init_params, args, kwargs), 1)
+
+
+class SteinVI(AbstractSteady):
     """Fit a mixture of guides whose params repel one another.
 
     Every particle is the params of one guide; together they climb the evidence lower
@@ -212,30 +238,8 @@ class SteinVI(AbstractStein):
             static_kwargs=static_kwargs,
         )
 
-    def init(
-        self,
-        rng_key: Any,
-        *args: Any,
-        init_params: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> SVIState:
-        """Where the particles begin; see `SVI.init`.
 
-        Args:
-            rng_key: An int or a JAX key.
-            *args: Arguments of model and guide.
-            init_params: Constrained values of some params to begin at, of each particle
-                one: (num_stein_particles, *shape).
-            **kwargs: Keyword arguments of model and guide.
-
-        Raises:
-            ModelError: Guide and model do not fit together.
-            ArgumentError: All particles begin at the same place.
-        """
-        return self._ready(self._begun(rng_key, init_params, args, kwargs), 1)
-
-
-class SVGD(AbstractStein):
+class SVGD(AbstractSteady):
     """Stein variational gradient descent: points that become draws of the posterior.
 
     Liu & Wang, NIPS 2016. Each particle is one unconstrained value of all latent sites,
@@ -271,26 +275,6 @@ class SVGD(AbstractStein):
             _points(kernel_fn, num_stein_particles),
             static_kwargs=static_kwargs,
         )
-
-    def init(
-        self,
-        rng_key: Any,
-        *args: Any,
-        init_params: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> SVIState:
-        """Where the particles begin; see `SteinVI.init`.
-
-        Args:
-            rng_key: An int or a JAX key.
-            *args: Arguments of the model.
-            init_params: See `SteinVI.init`.
-            **kwargs: Keyword arguments of the model.
-
-        Raises:
-            ArgumentError: All particles begin at the same place.
-        """
-        return self._ready(self._begun(rng_key, init_params, args, kwargs), 1)
 
 
 class ASVGD(AbstractStein):
