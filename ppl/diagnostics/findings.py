@@ -35,7 +35,7 @@ class StuckChainWarning(PPLWarning):
 
 
 class NonFiniteWarning(PPLWarning):
-    """Draws are infinite or not numbers."""
+    """Draws, or the steps of a fit, are infinite or not numbers."""
 
 
 class ApproximationWarning(PPLWarning):

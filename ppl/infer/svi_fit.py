@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import jax
@@ -107,7 +108,9 @@ class AbstractFit(ABC):
 
         args, kwargs = example
         arguments = Arguments.of(args, {**kwargs, **self.static_kwargs})
-        return with_constants_where_needed(traced, self.model, *arguments)
+        guide = self.guide
+        with guide.learning() if isinstance(guide, AutoGuide) else nullcontext():
+            return with_constants_where_needed(traced, self.model, *arguments)
 
     def _introduce(self, program: AbstractProgram, data: tuple[Any, ...]) -> None:
         """Let a guide made from a model know the arguments, for its draws later."""

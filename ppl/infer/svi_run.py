@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ppl._counts import as_count
-from ppl._errors import ArgumentError, PPLWarning, ShapeError, warn
+from ppl._errors import ArgumentError, ShapeError, warn
 from ppl.arguments import Arguments
+from ppl.diagnostics import NonFiniteWarning
 from ppl.infer.culprits import culprits
 from ppl.infer.engine.interrupt import Interrupts
 from ppl.infer.svi_loop import Average, Chunk, Limits, minibatch, run_steps
@@ -27,10 +28,6 @@ _CHUNK_SECONDS = 0.25
 _BATCH_BYTES = 2**26
 
 Losses = np.ndarray
-
-
-class NonFiniteWarning(PPLWarning):
-    """A fit met a loss, a gradient or a parameter that is not finite."""
 
 
 @dataclass(frozen=True)

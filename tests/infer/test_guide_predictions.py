@@ -54,3 +54,29 @@ def test_a_guide_predicts_what_its_fit_observed(make):
     expected = np.mean(1 / (1 + np.exp(-np.asarray(logits))), axis=0)
     error = 5 * np.sqrt(2 * 0.25 / 4000)
     assert np.allclose(np.mean(predicted["y"], axis=0), expected, atol=error)
+
+
+@pytest.mark.parametrize("make", [autoguide.AutoNormal, in_parts])
+def test_another_fit_may_observe_less(make):
+    x = np.linspace(-1, 1, 6).astype(np.float32)
+
+    def model(x, height=None):
+        slope = ppl.sample("slope", dist.Normal(0, 1))
+        height = ppl.sample("height", dist.Normal(slope, 1), obs=height)
+        with ppl.plate("row", len(x)):
+            ppl.sample("y", dist.Normal(slope * x + height, 1.0), obs=x)
+
+    guide = make(model)
+    svi = SVI(model, guide, Adam(0.05), Trace_ELBO())
+    if make is autoguide.AutoNormal:
+        svi.run(0, 20, x, 0.5, progress_bar=False)
+        known = guide.prototype
+        with pytest.raises(TypeError):
+            svi.run(0, 20, "no data", progress_bar=False)
+        assert guide.prototype is known, "a fit that did not begin changes nothing"
+    params = svi.run(0, 20, x, progress_bar=False).params
+    drawn = guide.sample_posterior(0, params, sample_shape=(3,))
+    assert {name: value.shape for name, value in drawn.items()} == {
+        "slope": (3,),
+        "height": (3,),
+    }

@@ -155,3 +155,23 @@ def test_annealing_finds_both_modes():
         found[kind] = np.mean(np.asarray(result.params["x_auto_loc"]) > 0)
     assert found[SVGD] < 0.2
     assert 0.2 < found[ASVGD] < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kernel", "spread"),
+    [
+        (RBFKernel(), 0.53),
+        (IMQKernel(), 0.74),
+        (RBFKernel("vector"), 0.97),
+        (LinearKernel(), 1.0),
+    ],
+    ids=str,
+)
+def test_spreads_in_ten_coordinates_are_those_that_the_docs_tell(kernel, spread):
+    def ten():
+        ppl.sample("x", dist.Normal(0.0, 1.0).expand([10]).to_event(1))
+
+    svgd = SVGD(ten, optim.Adagrad(0.5), kernel, num_stein_particles=50)
+    points = svgd.posterior(svgd.run(0, 2000, progress_bar=False))["x"][0]
+    assert np.isclose(points.std(0).mean(), spread, atol=0.01)

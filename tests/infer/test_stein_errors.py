@@ -17,8 +17,8 @@ from ppl._errors import (
     UnknownNameError,
 )
 from ppl.contrib.einstein import GraphicalKernel, RBFKernel, SteinLoss
+from ppl.diagnostics import NonFiniteWarning
 from ppl.infer import ASVGD, SVGD, SteinVI, autoguide, init_to_value
-from ppl.infer.svi_run import NonFiniteWarning
 from ppl.primitives import mutable
 from tests.infer.stein import Y, mean_of
 

@@ -16,10 +16,10 @@ from ppl._errors import (
     SupportError,
     UnknownNameError,
 )
+from ppl.diagnostics import NonFiniteWarning
 from ppl.distributions import constraints
 from ppl.infer import SVI, Trace_ELBO
 from ppl.infer.autoguide import AutoNormal
-from ppl.infer.svi_run import NonFiniteWarning
 
 Y = np.array([0.5, 1.5, -0.3, 2.0], np.float32)
 

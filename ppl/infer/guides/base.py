@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -104,6 +105,19 @@ class AutoGuide(ABC):
         if not any(isinstance(leaf, Tracer) for leaf in leaves):
             self.prototype = prototype
         return prototype
+
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """Forget the model of the fit before, unless the next one cannot begin.
+
+        What was observed there need not be so here.
+        """
+        before, self.prototype = self.prototype, None
+        try:
+            yield
+        except BaseException:
+            self.prototype = before
+            raise
 
     @abstractmethod
     def _begun(self, prototype: Prototype) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,15 @@ class AutoGuideList(AutoGuide):
             if isinstance(part, AutoGuide):
                 part.setup(*args, **kwargs)
         return super().setup(*args, **kwargs)
+
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for part in self._parts:
+                if isinstance(part, AutoGuide):
+                    stack.enter_context(part.learning())
+            stack.enter_context(super().learning())
+            yield
 
     def sample_posterior(
         self,
