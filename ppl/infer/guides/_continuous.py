@@ -16,8 +16,9 @@ from ppl.distributions import constraints
 from ppl.distributions.distribution import Distribution
 from ppl.distributions.normal import Normal
 from ppl.distributions.transforms import Transform, biject_to
+from ppl.infer.guides._place import Place
 from ppl.infer.guides._prototype import Prototype
-from ppl.infer.guides.base import AutoGuide, Place
+from ppl.infer.guides.base import AutoGuide
 from ppl.primitives import param, sample
 
 

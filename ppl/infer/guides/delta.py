@@ -11,8 +11,9 @@ from ppl._sites import Sample, perform
 from ppl._typing import Array, Model
 from ppl.distributions.delta import Delta
 from ppl.distributions.transforms import biject_to
+from ppl.infer.guides._place import Place
 from ppl.infer.guides._prototype import Prototype, spread
-from ppl.infer.guides.base import AutoGuide, Place
+from ppl.infer.guides.base import AutoGuide
 from ppl.infer.initialization import init_to_median
 from ppl.primitives import param
 

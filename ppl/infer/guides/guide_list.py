@@ -16,8 +16,9 @@ from ppl.handlers.seed import as_key
 from ppl.handlers.trace import trace
 from ppl.infer.guides._continuous import AutoContinuous
 from ppl.infer.guides._draws import draws
+from ppl.infer.guides._place import Place
 from ppl.infer.guides._prototype import Prototype
-from ppl.infer.guides.base import AutoGuide, Place
+from ppl.infer.guides.base import AutoGuide
 from ppl.layout import SiteInfo
 
 Part = Callable[..., Any]

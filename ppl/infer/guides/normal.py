@@ -12,8 +12,9 @@ from ppl._typing import Array, Model
 from ppl.distributions import constraints
 from ppl.distributions.normal import Normal
 from ppl.distributions.transforms import IdentityTransform, biject_to
+from ppl.infer.guides._place import Place
 from ppl.infer.guides._prototype import Prototype, spread
-from ppl.infer.guides.base import AutoGuide, Place, check_scale
+from ppl.infer.guides.base import AutoGuide, check_scale
 from ppl.infer.initialization import init_to_uniform
 from ppl.primitives import param
 

@@ -34,8 +34,9 @@ from ppl.infer.guides._annealing import (
     momenta,
     with_params,
 )
+from ppl.infer.guides._place import Place
 from ppl.infer.guides._prototype import Prototype
-from ppl.infer.guides.base import AutoGuide, Guided, Place, check_scale
+from ppl.infer.guides.base import AutoGuide, Guided, check_scale
 from ppl.primitives import factor, param, sample
 
 
